@@ -1,0 +1,34 @@
+//! The settings that every service has.
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    /// One JSON object per line.
+    Json,
+    /// Readable text.
+    Text,
+}
+
+/// Settings of logs and of the runtime; flattened into each service's own.
+#[derive(Clone, Debug, clap::Args)]
+#[group(skip)]
+pub struct Config {
+    /// What is logged: a level, or tracing directives such as `info,order_api=debug`.
+    #[arg(long, env = "LOG_LEVEL", default_value = "info", value_name = "FILTER")]
+    pub log_level: String,
+
+    /// How log lines look.
+    #[arg(long, env = "LOG_FORMAT", default_value = "auto", value_enum)]
+    pub log_format: LogFormat,
+
+    /// Where this runs, as every log line says it.
+    #[arg(long, env = "DEPLOYMENT_ENVIRONMENT", default_value = "lab", value_name = "NAME")]
+    pub environment: String,
+
+    /// Threads that run the service's tasks.
+    #[arg(long, env = "WORKER_THREADS", default_value_t = 2, value_name = "COUNT",
+          value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub worker_threads: u16,
+}

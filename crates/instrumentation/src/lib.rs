@@ -1,0 +1,31 @@
+//! What every service of the shop shares.
+//!
+//! - [`service`]: a service's `main`: parse, start, run, finish.
+//! - [`config`]: the settings that every service has.
+//! - [`logs`]: one JSON line per thing that happened; readable text on a terminal.
+//! - [`metrics`]: a metric is a sentence, a unit and labels that can list their values.
+//! - [`correlation`]: the business thread through every hop.
+//! - [`rpc`]: one hop over gRPC, as a server and as a client.
+//! - [`process`]: what a process and its runtime cost.
+//! - [`health`]: alive, and ready.
+//! - [`side`]: the side port, on a runtime of its own.
+//! - [`shutdown`]: SIGTERM and Ctrl-C as a token.
+
+pub mod config;
+pub mod correlation;
+pub mod health;
+pub mod logs;
+pub mod metrics;
+pub mod process;
+pub mod rpc;
+pub mod service;
+pub mod shutdown;
+pub mod side;
+
+/// The version of the project, as every service reports it.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The revision it was built from; `unknown` outside a build that says it.
+pub const REVISION: &str = match option_env!("MISHAP_REVISION") {
+    Some(revision) => revision,
+    None => "unknown",
+};

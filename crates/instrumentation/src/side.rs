@@ -1,0 +1,86 @@
+//! The side port: metrics, health and control, on a thread and a runtime of its own, so that it
+//! answers while the service's runtime is stuck.
+
+use std::{net::SocketAddr, sync::Arc, thread};
+
+use anyhow::Context as _;
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use tokio::{net::TcpListener, runtime};
+
+use crate::{
+    health::Readiness,
+    metrics::Registry,
+    process::{self, Sampler},
+};
+
+/// The content type of the Prometheus text format.
+const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What a service shows on its side port.
+#[derive(Clone, Debug)]
+pub struct Side {
+    /// The service's series.
+    pub registry: Arc<Registry>,
+    /// Whether it is ready.
+    pub readiness: Readiness,
+}
+
+impl Side {
+    /// Serves `/metrics`, `/health`, `/ready` and what `control` adds, until the process ends.
+    ///
+    /// Must be called on the service's runtime, which it watches. Returns the address that it
+    /// listens on.
+    pub fn start(&self, listen: SocketAddr, control: Router) -> anyhow::Result<SocketAddr> {
+        let sampler = process::watch(&process::Metrics::register(&self.registry));
+        let socket = std::net::TcpListener::bind(listen)
+            .with_context(|| format!("cannot listen on {listen} (side port)"))?;
+        socket.set_nonblocking(true).context("cannot prepare the side port")?;
+        let address = socket.local_addr().context("cannot read the side port's address")?;
+        let router = router(self.clone()).merge(control);
+        let registry = Arc::clone(&self.registry);
+        thread::Builder::new()
+            .name("side".to_owned())
+            .spawn(move || serve(socket, router, registry, sampler))
+            .context("cannot start the side port's thread")?;
+        Ok(address)
+    }
+}
+
+/// The routes that every side port has, and that a public port may show too.
+pub fn router(side: Side) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/health", get(|| async { "alive\n" }))
+        .route("/ready", get(ready))
+        .with_state(side)
+}
+
+/// `GET /metrics`.
+pub async fn metrics(State(side): State<Side>) -> Response {
+    ([(header::CONTENT_TYPE, TEXT_FORMAT)], side.registry.render()).into_response()
+}
+
+/// `GET /ready`: 200 if every need is met, else 503; the body names them.
+pub async fn ready(State(side): State<Side>) -> Response {
+    let report = side.readiness.report();
+    let status = if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(report)).into_response()
+}
+
+fn serve(socket: std::net::TcpListener, router: Router, registry: Arc<Registry>, sampler: Sampler) {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a process that got this far can have one more runtime");
+    runtime.block_on(async move {
+        tokio::spawn(process::keep(registry, sampler));
+        let listener = TcpListener::from_std(socket).expect("the socket is nonblocking");
+        if let Err(error) = axum::serve(listener, router).await {
+            tracing::error!(%error, "side port stopped");
+        }
+    });
+}
