@@ -1,0 +1,147 @@
+//! The relay: takes events out of the outbox and to the broker, at least once each.
+//!
+//! - [`link`]: the connection to the broker.
+//! - [`publishing`]: one event, published and confirmed.
+//!
+//! An event is deleted only when the broker has confirmed it. Whatever dies before that, the relay,
+//! the broker or the database, leaves the event in the outbox, to be claimed again when its lease
+//! is over. So an event can go out twice, and its readers know it by the message's id.
+
+mod link;
+mod publishing;
+
+use std::{sync::Arc, time::Duration};
+
+use faults::Switchboard;
+use futures_util::future::join_all;
+use rand::RngExt as _;
+use tokio_util::sync::CancellationToken;
+
+use self::link::Link;
+use crate::{
+    config::AmqpUrl,
+    error::Error,
+    metrics::{Metrics, Published},
+    store::{Claimed, Event, Store},
+};
+
+/// Events that are claimed and published together.
+const BATCH: u32 = 100;
+/// For how long a relay that dies holds the events it had claimed; longer than a batch may take.
+const LEASE: Duration = Duration::from_secs(10);
+/// How often the outbox is looked at when nothing in this process says that there is something:
+/// for the events of other replicas that died, and those whose delay is over.
+const POLL: Duration = Duration::from_millis(500);
+/// The first wait of an event that could not be published; it doubles with each attempt.
+const FIRST_DELAY: Duration = Duration::from_millis(250);
+const LONGEST_DELAY: Duration = Duration::from_secs(10);
+
+/// Publishes the events of a store.
+#[derive(Debug)]
+pub(crate) struct Relay {
+    pub(crate) store: Arc<Store>,
+    pub(crate) faults: Arc<Switchboard>,
+    pub(crate) broker: AmqpUrl,
+    pub(crate) metrics: Metrics,
+}
+
+impl Relay {
+    /// Runs until `stop`, then publishes what is there and returns; connects again for ever.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        loop {
+            let connected = stop.run_until_cancelled(link::connect(&self.broker)).await;
+            let Some(link) = connected else { return };
+            let held = self.metrics.outbox_broker_connected.hold(());
+            let outcome = self.relay(&link, &stop).await;
+            drop(held);
+            match outcome {
+                Ok(()) => return link.close().await,
+                Err(error) => tracing::warn!(%error, "lost the broker"),
+            }
+        }
+    }
+
+    async fn relay(&self, link: &Link, stop: &CancellationToken) -> lapin::Result<()> {
+        loop {
+            // Asked before claiming, so that what was written before the stop is claimed.
+            let last = stop.is_cancelled();
+            match self.store.claim_events(BATCH, LEASE).await {
+                Ok(Claimed { events, full }) => {
+                    self.publish(link, events).await?;
+                    if full {
+                        continue;
+                    }
+                }
+                Err(error) => log(&error, "cannot claim events"),
+            }
+            if last {
+                return Ok(());
+            }
+            tokio::select! {
+                () = self.store.event_written() => {}
+                () = tokio::time::sleep(jittered(POLL)) => {}
+                () = stop.cancelled() => {}
+            }
+            link.check()?;
+        }
+    }
+
+    /// Publishes events all at once, and settles each by how that ended.
+    async fn publish(&self, link: &Link, events: Vec<Event>) -> lapin::Result<()> {
+        let publishing = events.iter().map(|event| self.publish_one(link, event));
+        let outcomes = join_all(publishing).await;
+        let mut confirmed = Vec::with_capacity(events.len());
+        for (event, outcome) in events.iter().zip(&outcomes) {
+            self.metrics.outbox_publishes_total.with(*outcome).increment(1);
+            match outcome {
+                Published::Confirmed => confirmed.push(event.id),
+                _ => self.release(event).await,
+            }
+        }
+        if let Err(error) = self.store.delete_events(&confirmed).await {
+            log(&error, "cannot delete published events");
+        }
+        if outcomes.contains(&Published::TimedOut) {
+            return Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into());
+        }
+        link.check()
+    }
+
+    async fn release(&self, event: &Event) {
+        let delay = jittered(delay(event.attempts));
+        if let Err(error) = self.store.release_event(event.id, delay).await {
+            log(&error, "cannot release an event");
+        }
+    }
+}
+
+/// A database that is away has been logged by whoever watches it.
+fn log(error: &Error, what: &'static str) {
+    if !matches!(error, Error::Away) {
+        tracing::warn!(error = error.chain(), "{what}");
+    }
+}
+
+fn delay(attempts: i64) -> Duration {
+    let doublings = u32::try_from(attempts.clamp(0, 16)).unwrap_or_default();
+    (FIRST_DELAY * 2_u32.pow(doublings)).min(LONGEST_DELAY)
+}
+
+/// Between half and the whole of it, so that replicas and events do not go in step.
+fn jittered(time: Duration) -> Duration {
+    time.mul_f64(rand::rng().random_range(0.5..1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_doubles_up_to_its_limit() {
+        assert_eq!(delay(0), Duration::from_millis(250));
+        assert_eq!(delay(1), Duration::from_millis(500));
+        assert_eq!(delay(5), Duration::from_secs(8));
+        assert_eq!(delay(6), Duration::from_secs(10));
+        assert_eq!(delay(i64::MAX), Duration::from_secs(10));
+    }
+}

@@ -1,0 +1,213 @@
+//! order-api as it runs, with a broker beside it.
+
+use std::{collections::HashMap, time::Duration};
+
+use broker::Broker;
+use clap::Parser as _;
+use contract::{
+    refusal::Reason,
+    shop::v1::{CartItem, Order, PlaceOrderRequest, orders_client::OrdersClient},
+    topology::FULFILLMENT_QUEUE,
+};
+use faults::{Arming, Effect, Seam};
+use lapin::{Channel as Amqp, Connection, ConnectionProperties, message::BasicGetMessage};
+use serde_json::Value;
+use tempfile::TempDir;
+use testbed::{eventually, free_port};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Status, transport::Channel};
+use uuid::Uuid;
+
+pub(crate) const SOON: Duration = Duration::from_secs(30);
+
+/// A running order-api.
+pub(crate) struct Shop {
+    pub(crate) calls: OrdersClient<Channel>,
+    pub(crate) channel: Channel,
+    pub(crate) stop: CancellationToken,
+    pub(crate) broker: Option<Running>,
+    running: JoinHandle<anyhow::Result<()>>,
+    side: String,
+    broker_port: u16,
+    _directory: TempDir,
+}
+
+/// A broker that runs.
+pub(crate) struct Running {
+    stop: CancellationToken,
+    running: JoinHandle<()>,
+}
+
+#[derive(clap::Parser)]
+struct Cli {
+    #[command(flatten)]
+    config: order_api::Config,
+}
+
+impl Shop {
+    /// On SQLite, with a broker, and ready.
+    pub(crate) async fn start() -> Self {
+        let mut shop = Self::start_without_broker().await;
+        shop.start_broker().await;
+        shop.metric_is("outbox_broker_connected", 1.0).await;
+        shop
+    }
+
+    /// On SQLite, and ready; the broker is away.
+    pub(crate) async fn start_without_broker() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let database = format!("sqlite://{}", directory.path().join("shop.db").display());
+        let port = free_port();
+        let mut shop = Self::start_on(&database, &amqp_url(port), directory).await;
+        shop.broker_port = port;
+        shop.becomes_ready(true).await;
+        shop
+    }
+
+    /// On a database and a broker that may be away.
+    pub(crate) async fn start_on(database: &str, broker: &str, directory: TempDir) -> Self {
+        let (port, side_port) = (free_port(), free_port());
+        let cli = Cli::parse_from([
+            "order-api",
+            &format!("--listen=127.0.0.1:{port}"),
+            &format!("--side-listen=127.0.0.1:{side_port}"),
+            &format!("--database-url={database}"),
+            &format!("--amqp-url={broker}"),
+        ]);
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(order_api::run(cli.config, stop.clone()));
+        let url = format!("http://127.0.0.1:{port}");
+        let channel = eventually(SOON, "a gRPC server", async || {
+            Channel::from_shared(url.clone()).unwrap().connect().await.ok()
+        })
+        .await;
+        let calls = OrdersClient::new(channel.clone());
+        let side = format!("http://127.0.0.1:{side_port}");
+        let (broker, broker_port, _directory) = (None, 0, directory);
+        Self { calls, channel, stop, broker, running, side, broker_port, _directory }
+    }
+
+    pub(crate) async fn start_broker(&mut self) {
+        let listen = ([127, 0, 0, 1], self.broker_port).into();
+        let broker = Broker::bind(broker::Config { listen, ..Default::default() }).await.unwrap();
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(broker.run(stop.clone()));
+        self.broker = Some(Running { stop, running });
+    }
+
+    /// The broker and all it holds is gone.
+    pub(crate) async fn stop_broker(&mut self) {
+        let Running { stop, running } = self.broker.take().unwrap();
+        stop.cancel();
+        running.await.unwrap();
+    }
+
+    /// A channel to the broker for the test itself.
+    pub(crate) async fn amqp(&self) -> Amqp {
+        amqp(&amqp_url(self.broker_port)).await
+    }
+
+    /// Stops the service in an orderly way.
+    pub(crate) async fn finish(self) {
+        self.stop.cancel();
+        self.running.await.unwrap().unwrap();
+    }
+
+    pub(crate) async fn place(&self, items: &[(&str, u32)]) -> Result<Order, Status> {
+        let answer = self.calls.clone().place_order(cart("ada", items)).await?;
+        Ok(answer.into_inner().order.unwrap())
+    }
+
+    /// Turns an effect on at a seam, as the lab would; `None` turns everything off.
+    pub(crate) async fn arm(&self, armed: Option<(Seam, Effect)>) {
+        let armings: Vec<_> = armed
+            .into_iter()
+            .map(|(seam, effect)| Arming { id: Uuid::nil(), seam, effect, remaining_ms: 60_000 })
+            .collect();
+        let url = format!("{}{}", self.side, faults::control::PATH);
+        let answer = reqwest::Client::new().put(url).json(&armings).send().await.unwrap();
+        assert_eq!(answer.status(), 204);
+    }
+
+    pub(crate) async fn becomes_ready(&self, ready: bool) {
+        let url = format!("{}/ready", self.side);
+        eventually(SOON, "readiness", async || {
+            let answer = reqwest::get(&url).await.ok()?;
+            (answer.json::<Value>().await.ok()?["ready"] == ready).then_some(())
+        })
+        .await;
+    }
+
+    /// Every series of the service, by its name and labels.
+    pub(crate) async fn metrics(&self) -> HashMap<String, f64> {
+        let url = format!("{}/metrics", self.side);
+        let text = reqwest::get(url).await.unwrap().text().await.unwrap();
+        let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        lines
+            .map(|line| {
+                let (series, value) = line.rsplit_once(' ').unwrap();
+                (series.to_owned(), value.parse().unwrap())
+            })
+            .collect()
+    }
+
+    pub(crate) async fn metric_is(&self, series: &str, value: f64) {
+        let what = format!("{series} {value}");
+        eventually(SOON, &what, async || {
+            (self.metrics().await.get(series) == Some(&value)).then_some(())
+        })
+        .await;
+    }
+
+    pub(crate) async fn metric_exceeds(&self, series: &str, value: f64) {
+        let what = format!("{series} over {value}");
+        eventually(SOON, &what, async || {
+            self.metrics().await.get(series).is_some_and(|is| *is > value).then_some(())
+        })
+        .await;
+    }
+}
+
+fn amqp_url(port: u16) -> String {
+    format!("amqp://guest:guest@127.0.0.1:{port}/%2f")
+}
+
+/// A channel on a connection of its own, open until the end of the test process.
+pub(crate) async fn amqp(url: &str) -> Amqp {
+    let connection = Connection::connect(url, ConnectionProperties::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    std::mem::forget(connection);
+    channel
+}
+
+/// The next message for fulfillment, taken for good.
+pub(crate) async fn next_message(channel: &Amqp) -> BasicGetMessage {
+    eventually(SOON, "a message", async || {
+        let options = lapin::options::BasicGetOptions { no_ack: true };
+        channel.basic_get(FULFILLMENT_QUEUE.into(), options).await.unwrap()
+    })
+    .await
+}
+
+pub(crate) fn cart(customer: &str, items: &[(&str, u32)]) -> PlaceOrderRequest {
+    let items = items.iter();
+    PlaceOrderRequest {
+        customer_id: customer.to_owned(),
+        items: items
+            .map(|(sku, quantity)| CartItem { sku: (*sku).to_owned(), quantity: *quantity })
+            .collect(),
+        idempotency_key: String::new(),
+    }
+}
+
+/// A call in the thread of this correlation id.
+pub(crate) fn in_thread<T>(id: &'static str, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.metadata_mut().insert(contract::CORRELATION_ID, id.parse().unwrap());
+    request
+}
+
+pub(crate) fn reason(status: &Status) -> Reason {
+    Reason::of(status).unwrap_or_else(|| panic!("no reason in {status:?}"))
+}
