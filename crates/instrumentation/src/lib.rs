@@ -5,6 +5,7 @@
 //! - [`logs`]: one JSON line per thing that happened; readable text on a terminal.
 //! - [`metrics`]: a metric is a sentence, a unit and labels that can list their values.
 //! - [`correlation`]: the business thread through every hop.
+//! - [`trace`]: the W3C trace context through every hop.
 //! - [`rpc`]: one hop over gRPC, as a server and as a client.
 //! - [`process`]: what a process and its runtime cost.
 //! - [`health`]: alive, and ready.
@@ -21,6 +22,7 @@ pub mod rpc;
 pub mod service;
 pub mod shutdown;
 pub mod side;
+pub mod trace;
 
 /// The version of the project, as every service reports it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

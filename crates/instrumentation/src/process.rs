@@ -49,7 +49,10 @@ impl Sampler {
         let Some(interval) = self.intervals.next() else { return };
         self.metrics.runtime_tasks_alive.set(interval.live_tasks_count as f64);
         self.metrics.runtime_global_queue_depth.set(interval.global_queue_depth as f64);
-        self.metrics.runtime_workers_busy_ratio.set(interval.busy_ratio());
+        // Summed over the threads; and a thread tells of its busy time only when it pauses, so
+        // that one interval may hear of more than itself.
+        let busy = interval.busy_ratio() / interval.workers_count as f64;
+        self.metrics.runtime_workers_busy_ratio.set(busy.min(1.0));
     }
 }
 

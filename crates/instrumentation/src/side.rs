@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use axum::{
     Json, Router,
     extract::State,
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -21,6 +21,11 @@ use crate::{
 
 /// The content type of the Prometheus text format.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The media type of OpenMetrics, as those who can read it say in `Accept`.
+const OPEN_METRICS: &str = "application/openmetrics-text";
+/// The content type of OpenMetrics.
+const OPEN_METRICS_FORMAT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// What a service shows on its side port.
 #[derive(Clone, Debug)]
@@ -61,9 +66,14 @@ pub fn router(side: Side) -> Router {
         .with_state(side)
 }
 
-/// `GET /metrics`.
-pub async fn metrics(State(side): State<Side>) -> Response {
-    ([(header::CONTENT_TYPE, TEXT_FORMAT)], side.registry.render()).into_response()
+/// `GET /metrics`: OpenMetrics with exemplars for those who ask for it, else the Prometheus text.
+pub async fn metrics(State(side): State<Side>, headers: HeaderMap) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let (format, text) = match accept.is_some_and(|accept| accept.contains(OPEN_METRICS)) {
+        true => (OPEN_METRICS_FORMAT, side.registry.render_open_metrics()),
+        false => (TEXT_FORMAT, side.registry.render()),
+    };
+    ([(header::CONTENT_TYPE, format)], text).into_response()
 }
 
 /// `GET /ready`: 200 if every need is met, else 503; the body names them.

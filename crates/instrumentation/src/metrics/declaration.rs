@@ -87,6 +87,8 @@ pub struct Declaration {
     pub kind: Kind,
     /// The names of its labels.
     pub labels: fn() -> Vec<&'static str>,
+    /// The values of its labels, for each of its series.
+    pub series: fn() -> Vec<Vec<&'static str>>,
 }
 
 /// Declares a struct of metrics and its `CATALOGUE`; see [`crate::metrics`].
@@ -120,6 +122,7 @@ macro_rules! metrics {
                     kind: <$crate::metrics::$family<$labels>
                         as $crate::metrics::Family>::KIND,
                     labels: <$labels as $crate::metrics::LabelSet>::names,
+                    series: <$labels as $crate::metrics::LabelSet>::series,
                 },
             )*];
 

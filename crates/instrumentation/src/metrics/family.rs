@@ -4,6 +4,7 @@ use std::{marker::PhantomData, sync::Arc, time::Duration};
 
 use super::{
     declaration::{Declaration, Kind},
+    exemplar::Slots,
     label::LabelSet,
     registry::Registry,
 };
@@ -15,6 +16,13 @@ pub trait Family: Sized {
 
     /// Creates every series, at 0.
     fn register(registry: &Registry, declaration: &'static Declaration) -> Self;
+}
+
+/// A histogram whose buckets remember traces.
+#[derive(Clone, Debug)]
+pub(super) struct Traced {
+    pub(super) histogram: metrics::Histogram,
+    pub(super) slots: Arc<Slots>,
 }
 
 macro_rules! family {
@@ -50,7 +58,8 @@ family!(
 );
 family!(
     /// A distribution of durations; takes a [`Duration`], so that nobody can record milliseconds.
-    Timer, metrics::Histogram, Histogram, histogram
+    /// What is recorded inside a trace leaves an exemplar.
+    Timer, Traced, Histogram, traced_histogram
 );
 family!(
     /// A distribution of numbers.
@@ -106,7 +115,10 @@ impl Drop for Held {
 impl<L: LabelSet> Timer<L> {
     /// Records one duration.
     pub fn record(&self, labels: L, elapsed: Duration) {
-        self.handles[labels.index()].record(elapsed.as_secs_f64());
+        let Traced { histogram, slots } = &self.handles[labels.index()];
+        let seconds = elapsed.as_secs_f64();
+        histogram.record(seconds);
+        slots.record(seconds);
     }
 }
 

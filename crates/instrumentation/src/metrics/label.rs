@@ -16,6 +16,11 @@ pub trait LabelSet: Copy + Send + Sync + 'static {
 
     /// The values, in the order of the names.
     fn values(self) -> Vec<&'static str>;
+
+    /// The values of every combination.
+    fn series() -> Vec<Vec<&'static str>> {
+        Self::all().into_iter().map(Self::values).collect()
+    }
 }
 
 /// Declares an enum that is a label; see [`crate::metrics`].

@@ -33,6 +33,7 @@
 //! exists at 0 from the first scrape: no first event is lost to `rate()`, no quiet panel is empty.
 
 mod declaration;
+mod exemplar;
 mod family;
 mod label;
 mod registry;

@@ -7,7 +7,11 @@ use metrics_exporter_prometheus::{
     Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
 };
 
-use super::declaration::{Declaration, Kind};
+use super::{
+    declaration::{Declaration, Kind},
+    exemplar::Exemplars,
+    family::Traced,
+};
 use crate::process;
 
 /// The series of one service; a value, not a global, so that every test has its own.
@@ -15,6 +19,7 @@ pub struct Registry {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
     process: metrics_process::Collector,
+    exemplars: Exemplars,
 }
 
 impl Registry {
@@ -30,7 +35,8 @@ impl Registry {
         });
         let recorder = builder.build_recorder();
         let handle = recorder.handle();
-        let registry = Self { recorder, handle, process: metrics_process::Collector::default() };
+        let process = metrics_process::Collector::default();
+        let registry = Self { recorder, handle, process, exemplars: Exemplars::default() };
         declared().for_each(|metric| registry.describe(metric));
         metrics::with_local_recorder(&registry.recorder, || registry.process.describe());
         process::identify(&registry, service);
@@ -41,6 +47,11 @@ impl Registry {
     pub fn render(&self) -> String {
         metrics::with_local_recorder(&self.recorder, || self.process.collect());
         self.handle.render()
+    }
+
+    /// Every series in the OpenMetrics text format, with exemplars.
+    pub fn render_open_metrics(&self) -> String {
+        self.exemplars.decorate(&self.render())
     }
 
     /// Folds what was recorded since the last time into buckets; without it, memory grows
@@ -71,6 +82,12 @@ impl Registry {
         values: &[&'static str],
     ) -> metrics::Histogram {
         self.recorder.register_histogram(&key(metric, values), &METADATA)
+    }
+
+    pub(super) fn traced_histogram(&self, metric: &Declaration, values: &[&'static str]) -> Traced {
+        let labels: Vec<_> = (metric.labels)().into_iter().zip(values.iter().copied()).collect();
+        let slots = self.exemplars.register(metric.name, &labels, metric.unit.buckets());
+        Traced { histogram: self.histogram(metric, values), slots }
     }
 
     pub(crate) fn recorder(&self) -> &PrometheusRecorder {

@@ -1,0 +1,122 @@
+//! The client's side of a gRPC hop.
+
+use std::{
+    future::Future,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use contract::CORRELATION_ID;
+use http::{HeaderValue, Request, Response};
+use tonic::Status;
+use tower::{Layer, Service};
+
+use super::{Answer, CallStatus, Method, status};
+use crate::{correlation::CorrelationId, trace::TraceContext};
+
+crate::metrics! {
+    /// What a gRPC client measures.
+    pub struct ClientMetrics {
+        /// gRPC calls made, retries included.
+        grpc_client_attempts_total: Counter<(Method, CallStatus)>, Count;
+        /// Time from making a gRPC call to its answer or failure, each attempt by itself.
+        grpc_client_attempt_duration_seconds: Timer<Method>, Seconds;
+    }
+}
+
+crate::metrics! {
+    /// What a gRPC client measures of its requests: what it wanted, however many attempts it took.
+    pub struct RequestMetrics {
+        /// gRPC requests made, each counted once whatever was retried for it.
+        grpc_client_requests_total: Counter<(Method, CallStatus)>, Count;
+        /// Time from wanting a gRPC answer to having it or giving up, retries and waits included.
+        grpc_client_request_duration_seconds: Timer<Method>, Seconds;
+    }
+}
+
+impl RequestMetrics {
+    /// Does the work of one request, counts and times it; work that is dropped was canceled.
+    pub async fn measure<T>(
+        &self,
+        method: Method,
+        work: impl Future<Output = Result<T, Status>>,
+    ) -> Result<T, Status> {
+        let (status, started) = (CallStatus::Cancelled, Instant::now());
+        let mut request = ClientRequest { metrics: self, method, status, started };
+        let answer = work.await;
+        request.status =
+            answer.as_ref().map_or_else(|status| status.code().into(), |_| CallStatus::Ok);
+        answer
+    }
+}
+
+/// A request in hand, counted and timed when it is dropped.
+struct ClientRequest<'a> {
+    metrics: &'a RequestMetrics,
+    method: Method,
+    status: CallStatus,
+    started: Instant,
+}
+
+impl Drop for ClientRequest<'_> {
+    fn drop(&mut self) {
+        let Self { metrics, method, status, started } = self;
+        metrics.grpc_client_requests_total.with((*method, *status)).increment(1);
+        metrics.grpc_client_request_duration_seconds.record(*method, started.elapsed());
+    }
+}
+
+/// The client's layer: for `ServiceBuilder::new().layer(…).service(channel)`.
+#[derive(Clone, Debug)]
+pub struct ClientLayer(pub ClientMetrics);
+
+/// A gRPC channel that is measured.
+#[derive(Clone, Debug)]
+pub struct Client<S> {
+    inner: S,
+    metrics: ClientMetrics,
+}
+
+impl<S> Layer<S> for ClientLayer {
+    type Service = Client<S>;
+
+    fn layer(&self, inner: S) -> Client<S> {
+        Client { inner, metrics: self.0.clone() }
+    }
+}
+
+impl<S, B, A> Service<Request<B>> for Client<S>
+where
+    S: Service<Request<B>, Response = Response<A>>,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+    A: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Answer<S::Response, S::Error>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let (metrics, started) = (self.metrics.clone(), Instant::now());
+        let method = Method::of(request.uri().path());
+        if let Some(id) = CorrelationId::current()
+            && let Ok(value) = HeaderValue::from_str(id.as_str())
+        {
+            request.headers_mut().insert(CORRELATION_ID, value);
+        }
+        if let Some(trace) = TraceContext::current() {
+            trace.child().inject(request.headers_mut());
+        }
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let answer = answer.await;
+            metrics.grpc_client_attempts_total.with((method, status(&answer))).increment(1);
+            metrics.grpc_client_attempt_duration_seconds.record(method, started.elapsed());
+            answer
+        })
+    }
+}

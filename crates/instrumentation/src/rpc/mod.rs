@@ -1,0 +1,26 @@
+//! One hop over gRPC, as a server and as a client: the business thread and the trace go on, the
+//! call is counted and timed.
+
+mod client;
+mod labels;
+mod server;
+
+use std::{future::Future, pin::Pin};
+
+use http::Response;
+use tonic::Status;
+
+pub use client::{Client, ClientLayer, ClientMetrics, RequestMetrics};
+pub use labels::{CallStatus, Method};
+pub use server::{Server, ServerLayer, ServerMetrics};
+
+type Answer<S, E> = Pin<Box<dyn Future<Output = Result<S, E>> + Send>>;
+
+/// A unary call that fails says so in its headers; one that succeeds only in its trailers.
+fn status<A, E>(answer: &Result<Response<A>, E>) -> CallStatus {
+    match answer {
+        Ok(answer) => Status::from_header_map(answer.headers())
+            .map_or(CallStatus::Ok, |status| status.code().into()),
+        Err(_) => CallStatus::Unavailable,
+    }
+}
