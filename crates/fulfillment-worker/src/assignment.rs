@@ -1,0 +1,110 @@
+//! A delivery, read: what is to be done, and what happened to it before.
+
+use std::time::Duration;
+
+use chrono::Utc;
+use contract::{event::OrderPlaced, topology::ATTEMPTS_HEADER};
+use instrumentation::correlation::CorrelationId;
+use lapin::{
+    message::Delivery,
+    types::{AMQPValue, FieldTable, ShortString},
+};
+
+use crate::error::Error;
+
+/// What the envelope says, readable even if the letter is not.
+#[derive(Debug)]
+pub(crate) struct Envelope {
+    /// The id of the outbox row that it comes from; empty if someone else wrote it.
+    pub(crate) message_id: String,
+    /// The business thread that it belongs to.
+    pub(crate) correlation_id: CorrelationId,
+    /// How many tries have failed.
+    pub(crate) attempts: usize,
+    /// Whether a broker delivered it before, to someone who did not settle it.
+    pub(crate) redelivered: bool,
+}
+
+impl Envelope {
+    pub(crate) fn of(delivery: &Delivery) -> Self {
+        let properties = &delivery.properties;
+        let text =
+            |property: &Option<ShortString>| property.as_ref().map(|text| text.as_str().to_owned());
+        let correlation_id = text(properties.correlation_id());
+        Self {
+            message_id: text(properties.message_id()).unwrap_or_default(),
+            correlation_id: CorrelationId::accept_or_make(correlation_id.as_deref()),
+            attempts: properties.headers().as_ref().map_or(0, attempts),
+            redelivered: delivery.redelivered,
+        }
+    }
+
+    /// Whether someone may have fulfilled the order already.
+    pub(crate) fn may_be_a_repetition(&self) -> bool {
+        self.redelivered || self.attempts > 0
+    }
+}
+
+/// The letter.
+pub(crate) fn read(delivery: &Delivery) -> Result<OrderPlaced, Error> {
+    Ok(serde_json::from_slice(&delivery.data)?)
+}
+
+/// The time since the order was placed; zero if clocks disagree.
+pub(crate) fn age(order: &OrderPlaced) -> Duration {
+    (Utc::now() - order.placed_at).to_std().unwrap_or_default()
+}
+
+/// Whoever sends a message back in by hand may write the number in another width.
+fn attempts(headers: &FieldTable) -> usize {
+    let number = match headers.inner().get(ATTEMPTS_HEADER) {
+        Some(AMQPValue::LongInt(number)) => i64::from(*number),
+        Some(AMQPValue::LongLongInt(number)) => *number,
+        Some(AMQPValue::ShortInt(number)) => i64::from(*number),
+        Some(AMQPValue::ShortShortInt(number)) => i64::from(*number),
+        Some(AMQPValue::LongUInt(number)) => i64::from(*number),
+        _ => 0,
+    };
+    usize::try_from(number).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use lapin::BasicProperties;
+
+    use super::*;
+
+    fn delivery(properties: BasicProperties) -> Delivery {
+        let mut delivery = Delivery::mock(1, "".into(), "".into(), false, Vec::new());
+        delivery.properties = properties;
+        delivery
+    }
+
+    fn with_attempts(value: AMQPValue) -> BasicProperties {
+        let mut headers = FieldTable::default();
+        headers.insert(ATTEMPTS_HEADER.into(), value);
+        BasicProperties::default().with_headers(headers)
+    }
+
+    #[test]
+    fn a_first_delivery_is_no_repetition() {
+        let properties = BasicProperties::default()
+            .with_message_id("m-1".into())
+            .with_correlation_id("checkout-7".into());
+        let envelope = Envelope::of(&delivery(properties));
+        assert_eq!(envelope.message_id, "m-1");
+        assert_eq!(envelope.correlation_id.as_str(), "checkout-7");
+        assert!(!envelope.may_be_a_repetition());
+    }
+
+    #[test]
+    fn tries_are_counted_in_any_width() {
+        for value in [AMQPValue::LongInt(3), AMQPValue::LongLongInt(3), AMQPValue::ShortInt(3)] {
+            let envelope = Envelope::of(&delivery(with_attempts(value)));
+            assert_eq!(envelope.attempts, 3);
+            assert!(envelope.may_be_a_repetition());
+        }
+        let nonsense = with_attempts(AMQPValue::LongInt(-1));
+        assert_eq!(Envelope::of(&delivery(nonsense)).attempts, 0);
+    }
+}

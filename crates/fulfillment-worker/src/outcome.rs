@@ -1,0 +1,106 @@
+//! What a result means for the message: done, try again, give up.
+
+use contract::topology::{RETRIES, RetryQueue};
+
+use crate::{
+    error::Error,
+    fulfillment::Done,
+    metrics::{Ending, Reason},
+};
+
+/// What is to become of a message.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// The order is fulfilled: the message is done with.
+    Fulfilled,
+    /// The order has failed, and order-api knows: the message is done with.
+    Failed,
+    /// There was nothing left to do: the message is done with.
+    Duplicate,
+    /// It waits in this queue and is tried again.
+    Retried(&'static RetryQueue, Error),
+    /// It is given up, and lies where it can be looked at.
+    Parked(Reason, Error),
+}
+
+impl Outcome {
+    /// Decides, for a message that has failed `attempts` times before.
+    pub(crate) fn of(result: Result<Done, Error>, attempts: usize) -> Self {
+        match result {
+            Ok(Done::Fulfilled) => Self::Fulfilled,
+            Ok(Done::Failed) => Self::Failed,
+            Ok(Done::Before) => Self::Duplicate,
+            Err(error) => match (error.permanent(), RETRIES.get(attempts)) {
+                (Some(reason), _) => Self::Parked(reason, error),
+                (None, Some(queue)) => Self::Retried(queue, error),
+                (None, None) => Self::Parked(Reason::TriesExhausted, error),
+            },
+        }
+    }
+
+    /// Whether nothing is left to do but to acknowledge the message.
+    pub(crate) fn is_done(&self) -> bool {
+        match self {
+            Self::Fulfilled | Self::Failed | Self::Duplicate => true,
+            Self::Retried(..) | Self::Parked(..) => false,
+        }
+    }
+
+    /// Logs it.
+    pub(crate) fn tell(&self, attempts: usize) {
+        match self {
+            Self::Fulfilled => tracing::info!("order fulfilled"),
+            Self::Failed => tracing::warn!("order failed: goods missing"),
+            Self::Duplicate => tracing::info!("order was done before"),
+            Self::Retried(queue, error) => {
+                let retry_in_seconds = queue.delay.as_secs();
+                tracing::warn!(%error, attempts = attempts + 1, retry_in_seconds, "order put back");
+            }
+            Self::Parked(reason, error) => {
+                tracing::error!(%error, attempts, reason = reason.as_str(), "message given up");
+            }
+        }
+    }
+
+    /// Its name, as it is counted.
+    pub(crate) fn ending(&self) -> Ending {
+        match self {
+            Self::Fulfilled => Ending::Fulfilled,
+            Self::Failed => Ending::Failed,
+            Self::Duplicate => Ending::Duplicate,
+            Self::Retried(..) => Ending::Retried,
+            Self::Parked(..) => Ending::Parked,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::Status;
+
+    use super::*;
+
+    fn unavailable() -> Result<Done, Error> {
+        Err(Status::unavailable("connection refused").into())
+    }
+
+    #[test]
+    fn every_failed_try_waits_longer_and_the_last_one_parks() {
+        for (attempts, expected) in RETRIES.iter().enumerate() {
+            let Outcome::Retried(queue, _) = Outcome::of(unavailable(), attempts) else {
+                panic!("parked after {attempts} tries");
+            };
+            assert_eq!(queue, expected);
+        }
+        let last = Outcome::of(unavailable(), RETRIES.len());
+        assert!(matches!(last, Outcome::Parked(Reason::TriesExhausted, _)), "{last:?}");
+        assert!(RETRIES.is_sorted_by(|shorter, longer| shorter.delay < longer.delay));
+    }
+
+    #[test]
+    fn what_can_never_work_is_parked_at_the_first_try() {
+        let unknown = contract::refusal::Reason::OrderNotFound.status("no such order");
+        let outcome = Outcome::of(Err(unknown.into()), 0);
+        assert!(matches!(outcome, Outcome::Parked(Reason::UnknownOrder, _)), "{outcome:?}");
+    }
+}
