@@ -1,0 +1,214 @@
+//! The command line of `lab`.
+
+use std::{ffi::OsString, process::ExitCode};
+
+use anyhow::Context as _;
+use axum::http::Method;
+use clap::{Args, Parser, Subcommand};
+use tokio::runtime::Builder;
+
+use crate::{client, desk, doctor, service, up};
+
+/// An observability lab: a shop that misbehaves on demand.
+///
+/// Without a command: `lab up`.
+#[derive(Parser)]
+#[command(name = "lab", version = instrumentation::VERSION, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+
+    #[command(flatten)]
+    up: up::Args,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the whole lab on this machine, with nothing installed
+    Up(up::Args),
+    /// Check beforehand whether `lab up` will run
+    Doctor(doctor::Args),
+    /// Show how everything is
+    Status(client::Desk),
+    /// Show the alerts that fire, and those that were resolved
+    Alerts(client::Desk),
+    /// List the faults, or turn one on: `lab chaos latency ms=800 p=0.5 for=5m`
+    Chaos(Chaos),
+    /// Turn one fault off, or all of them
+    Heal(Heal),
+    /// Show or change how many customers come
+    Load(Load),
+    /// Look at the orders that were given up, or put them back
+    Dlq(Dlq),
+    /// Run the control desk and the customers only, as compose does
+    Desk(Box<Desk>),
+    /// Ask a running control desk whether it is alive: exit 0 if it is, 1 if not
+    Healthcheck(client::Desk),
+    /// Run one service in this process
+    #[command(hide = true)]
+    Service(service::Args),
+    /// Run a program that ends when standard input closes
+    #[command(hide = true, disable_help_flag = true)]
+    Guard(Guard),
+}
+
+#[derive(Debug, Args)]
+struct Chaos {
+    #[command(flatten)]
+    desk: client::Desk,
+    /// The fault; `status` for what is on; nothing for the list.
+    name: Option<String>,
+    /// What to set of it, such as `ms=800` and `for=5m`.
+    #[arg(value_name = "NAME=VALUE", value_parser = setting)]
+    settings: Vec<(String, String)>,
+}
+
+#[derive(Debug, Args)]
+struct Heal {
+    #[command(flatten)]
+    desk: client::Desk,
+    /// The fault; nothing for all of them.
+    name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct Load {
+    #[command(flatten)]
+    desk: client::Desk,
+    #[command(subcommand)]
+    change: Option<LoadChange>,
+}
+
+#[derive(Debug, Subcommand)]
+enum LoadChange {
+    /// Show how many customers come
+    Show,
+    /// Let so many journeys begin per second
+    Rate {
+        /// Journeys per second.
+        #[arg(allow_negative_numbers = true)]
+        rate: String,
+    },
+    /// Let no customers come
+    Off,
+    /// Let customers come again
+    On,
+}
+
+#[derive(Debug, Args)]
+struct Dlq {
+    #[command(flatten)]
+    desk: client::Desk,
+    #[command(subcommand)]
+    action: Option<DlqAction>,
+}
+
+#[derive(Debug, Subcommand)]
+enum DlqAction {
+    /// Look at the orders that were given up
+    List,
+    /// Put them back to be tried again, oldest first
+    Replay {
+        /// How many at most.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+        limit: Option<u32>,
+    },
+}
+
+#[derive(Args)]
+struct Desk {
+    #[command(flatten)]
+    desk: desk::Config,
+    #[command(flatten)]
+    instrumentation: instrumentation::config::Config,
+}
+
+#[derive(Debug, Args)]
+struct Guard {
+    /// The program.
+    program: OsString,
+    /// Its arguments.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<OsString>,
+}
+
+/// Runs `lab` with the arguments of a command line.
+///
+/// Exits with 0 if it went well, 1 if it did not or the control desk is not there, 2 if what was
+/// asked for is not possible.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let Cli { command, up } = Cli::parse_from(arguments);
+    run(command.unwrap_or(Command::Up(up))).unwrap_or_else(|error| {
+        eprintln!("lab: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Up(args) => wait(up::run(args)),
+        Command::Doctor(args) => Ok(doctor::run(&args)),
+        Command::Status(desk) => wait(desk.ask(Method::GET, "/status", &[])),
+        Command::Alerts(desk) => wait(desk.ask(Method::GET, "/alerts", &[])),
+        Command::Chaos(args) => wait(chaos(args)),
+        Command::Heal(Heal { desk, name }) => {
+            let path = name.map_or("/chaos".to_owned(), |name| format!("/chaos/{name}"));
+            wait(desk.ask(Method::DELETE, &path, &[]))
+        }
+        Command::Load(args) => wait(load(args)),
+        Command::Dlq(args) => wait(dlq(args)),
+        Command::Desk(args) => run_desk(*args),
+        Command::Healthcheck(desk) => wait(desk.ask(Method::GET, "/health", &[])),
+        Command::Service(args) => Ok(service::run(args)),
+        Command::Guard(args) => up::guard(&args.program, &args.arguments),
+    }
+}
+
+fn wait(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.context("cannot start a runtime")?.block_on(work)
+}
+
+fn run_desk(args: Desk) -> anyhow::Result<ExitCode> {
+    instrumentation::logs::start("lab", &args.instrumentation);
+    wait(async {
+        desk::run(args.desk, instrumentation::shutdown::on_signal()).await?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+async fn chaos(Chaos { desk, name, settings }: Chaos) -> anyhow::Result<ExitCode> {
+    match name.as_deref() {
+        None => desk.ask(Method::GET, "/chaos", &[]).await,
+        Some("status") => desk.ask(Method::GET, "/chaos/status", &[]).await,
+        Some(name) => desk.ask(Method::POST, &format!("/chaos/{name}"), &settings).await,
+    }
+}
+
+async fn load(Load { desk, change }: Load) -> anyhow::Result<ExitCode> {
+    let (name, value) = match change {
+        None | Some(LoadChange::Show) => return desk.ask(Method::GET, "/load", &[]).await,
+        Some(LoadChange::Rate { rate }) => ("rate", rate),
+        Some(LoadChange::Off) => ("enabled", "false".to_owned()),
+        Some(LoadChange::On) => ("enabled", "true".to_owned()),
+    };
+    desk.ask(Method::PUT, "/load", &[(name.to_owned(), value)]).await
+}
+
+async fn dlq(Dlq { desk, action }: Dlq) -> anyhow::Result<ExitCode> {
+    match action {
+        None | Some(DlqAction::List) => desk.ask(Method::GET, "/dlq", &[]).await,
+        Some(DlqAction::Replay { limit }) => {
+            let settings: Vec<_> =
+                limit.iter().map(|limit| ("limit".to_owned(), limit.to_string())).collect();
+            desk.ask(Method::POST, "/dlq/replay", &settings).await
+        }
+    }
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+        None => Err("settings look like ms=800".to_owned()),
+    }
+}

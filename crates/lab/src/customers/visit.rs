@@ -1,0 +1,174 @@
+//! Who comes, when, and for what; the same again for the same seed.
+
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use rand_distr::{Distribution as _, Exp1, Zipf};
+
+use crate::metrics::Journey;
+
+/// How many customers there are; some come often, most seldom.
+const POPULATION: u32 = 2000;
+/// How unequal they are: 1 is the classic law, by which the second comes half as often as the first.
+const INEQUALITY: f64 = 0.8;
+/// Customers are called by these names and a number.
+const NAMES: [&str; 24] = [
+    "ada",
+    "alan",
+    "barbara",
+    "blaise",
+    "claude",
+    "donald",
+    "edsger",
+    "emmy",
+    "frances",
+    "grace",
+    "hedy",
+    "ida",
+    "john",
+    "katherine",
+    "leslie",
+    "margaret",
+    "mary",
+    "niklaus",
+    "radia",
+    "shafi",
+    "sophie",
+    "tim",
+    "tony",
+    "vint",
+];
+/// Of a hundred customers, so many come for each journey.
+const WEIGHTS: [(Journey, u32); 3] =
+    [(Journey::Browse, 50), (Journey::Order, 35), (Journey::List, 15)];
+/// Of a hundred orders, so many have at least 2, 3 and 4 lines.
+const MORE_LINES: [u32; 3] = [55, 25, 10];
+
+/// One customer who comes.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Visit {
+    /// The time since the one before, in mean gaps.
+    pub(crate) gap: f64,
+    /// Who.
+    pub(crate) customer_id: String,
+    /// For what.
+    pub(crate) journey: Journey,
+    /// What they would put into the cart.
+    pub(crate) wishes: Vec<Wish>,
+    /// Decides how long they hesitate between steps.
+    pub(crate) seed: u64,
+}
+
+/// One line that a customer would order.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Wish {
+    /// Which product, as its place in the list: 0 is its beginning, 1 its end.
+    pub(crate) place: f64,
+    /// How many.
+    pub(crate) quantity: u32,
+}
+
+/// The customers, in the order in which they come.
+#[derive(Debug)]
+pub(crate) struct Visits {
+    rng: StdRng,
+    ranks: Zipf<f64>,
+}
+
+impl Visits {
+    pub(crate) fn new(seed: u64) -> Self {
+        let ranks = Zipf::new(f64::from(POPULATION), INEQUALITY)
+            .expect("the population and its inequality are constants");
+        Self { rng: StdRng::seed_from_u64(seed), ranks }
+    }
+
+    /// The next one.
+    pub(crate) fn draw(&mut self) -> Visit {
+        let gap = Exp1.sample(&mut self.rng);
+        let customer_id = self.customer();
+        let journey = self.journey();
+        let wishes = match journey {
+            Journey::Order => self.wishes(),
+            Journey::Browse | Journey::List => Vec::new(),
+        };
+        Visit { gap, customer_id, journey, wishes, seed: self.rng.random() }
+    }
+
+    fn customer(&mut self) -> String {
+        let rank = self.ranks.sample(&mut self.rng) as usize - 1;
+        format!("{}-{}", NAMES[rank % NAMES.len()], rank / NAMES.len() + 1)
+    }
+
+    fn journey(&mut self) -> Journey {
+        let mut ticket = self.rng.random_range(0..WEIGHTS.iter().map(|(_, weight)| weight).sum());
+        for (journey, weight) in WEIGHTS {
+            match u32::checked_sub(ticket, weight) {
+                Some(left) => ticket = left,
+                None => return journey,
+            }
+        }
+        unreachable!("a ticket is less than the weights together")
+    }
+
+    fn wishes(&mut self) -> Vec<Wish> {
+        let draw = self.rng.random_range(0..100);
+        let lines = 1 + MORE_LINES.iter().filter(|share| draw < **share).count();
+        (0..lines).map(|_| self.wish()).collect()
+    }
+
+    /// What stands at the beginning of the list is bought most.
+    fn wish(&mut self) -> Wish {
+        let place: f64 = self.rng.random();
+        let quantity = if self.rng.random_bool(0.7) { 1 } else { self.rng.random_range(2..=4) };
+        Wish { place: place * place, quantity }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    fn visits(seed: u64, count: usize) -> Vec<Visit> {
+        let mut visits = Visits::new(seed);
+        (0..count).map(|_| visits.draw()).collect()
+    }
+
+    #[test]
+    fn the_same_seed_brings_the_same_customers_and_another_one_others() {
+        assert_eq!(visits(7, 500), visits(7, 500));
+        assert_ne!(visits(7, 500), visits(8, 500));
+    }
+
+    #[test]
+    fn arrivals_are_a_poisson_process() {
+        let gaps: Vec<_> = visits(1, 10_000).into_iter().map(|visit| visit.gap).collect();
+        let mean = gaps.iter().sum::<f64>() / 10_000.0;
+        let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / 10_000.0;
+        assert!((0.95..1.05).contains(&mean), "mean {mean}");
+        assert!((0.9..1.1).contains(&variance), "variance {variance}");
+    }
+
+    #[test]
+    fn journeys_come_by_their_weights_and_orders_have_one_to_four_lines() {
+        let visits = visits(1, 10_000);
+        for (journey, weight) in WEIGHTS {
+            let share = visits.iter().filter(|visit| visit.journey == journey).count() as f64;
+            assert!((share / 100.0 - f64::from(weight)).abs() < 2.0, "{journey:?}: {share}");
+        }
+        for visit in visits.iter().filter(|visit| visit.journey == Journey::Order) {
+            assert!((1..=4).contains(&visit.wishes.len()));
+            assert!(visit.wishes.iter().all(|wish| (1..=4).contains(&wish.quantity)));
+        }
+    }
+
+    #[test]
+    fn some_customers_come_often_and_most_seldom() {
+        let mut times = HashMap::new();
+        for visit in visits(1, 10_000) {
+            *times.entry(visit.customer_id).or_insert(0) += 1;
+        }
+        assert!(times["ada-1"] > 200, "{}", times["ada-1"]);
+        let seldom = times.values().filter(|times| **times < 10).count();
+        assert!(seldom > times.len() / 2, "{seldom} of {}", times.len());
+    }
+}

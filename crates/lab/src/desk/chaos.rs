@@ -1,0 +1,166 @@
+//! Faults: listed, turned on, turned off.
+
+use std::{fmt, sync::Arc};
+
+use axum::{
+    Json, Router,
+    extract::{Path, State},
+    http::StatusCode,
+    response::Response,
+    routing::{get, post},
+};
+use faults::{Effect, FAULTS, Fault, Seam, Service};
+use futures_util::future::join_all;
+use serde::Serialize;
+
+use super::{
+    Parts,
+    answer::{Given, Refusal, Wants},
+    catalogue::{Catalogue, Description},
+    ledger::ArmedFault,
+    status::Listed,
+};
+
+pub(super) fn router() -> Router<Arc<Parts>> {
+    Router::new()
+        .route("/faults", get(async |State(parts): State<Arc<Parts>>| Json(Catalogue::of(&parts))))
+        .route("/chaos", get(list).delete(heal_all))
+        .route("/chaos/status", get(status))
+        .route("/chaos/{name}", post(arm).get(describe).delete(heal))
+}
+
+/// What was turned on.
+#[derive(Serialize)]
+struct Armed {
+    armed: ArmedFault,
+    watch: String,
+    /// Services that could not be told yet.
+    unreachable: Vec<&'static str>,
+}
+
+/// What was turned off.
+#[derive(Serialize)]
+struct Healed {
+    healed: Vec<String>,
+    /// Services that could not be told yet.
+    unreachable: Vec<&'static str>,
+}
+
+/// What is on.
+#[derive(Serialize)]
+struct On {
+    armed: Vec<ArmedFault>,
+}
+
+async fn list(State(parts): State<Arc<Parts>>, wants: Wants) -> Response {
+    wants.answer(Catalogue::of(&parts))
+}
+
+async fn status(State(parts): State<Arc<Parts>>, wants: Wants) -> Response {
+    wants.answer(On { armed: parts.ledger.on() })
+}
+
+async fn describe(Path(name): Path<String>, wants: Wants) -> Response {
+    match find(&name) {
+        Ok(fault) => wants.answer(Description::of(fault)),
+        Err(refusal) => wants.refuse(refusal),
+    }
+}
+
+async fn arm(
+    State(parts): State<Arc<Parts>>,
+    Path(name): Path<String>,
+    wants: Wants,
+    given: Given,
+) -> Response {
+    match turn_on(&parts, &name, &given).await {
+        Ok(armed) => wants.answer(armed),
+        Err(refusal) => wants.refuse(refusal),
+    }
+}
+
+async fn turn_on(parts: &Parts, name: &str, given: &Given) -> Result<Armed, Refusal> {
+    let fault = find(name)?;
+    let settings = fault.settings(given.iter()).map_err(|rejected| {
+        Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, rejected.problem, rejected.possible)
+    })?;
+    let services = services(&(fault.effects)(&settings));
+    let armed = parts.ledger.arm(fault, settings);
+    tracing::info!(fault = armed.name, settings = armed.settings, "turned on");
+    Ok(Armed { armed, watch: fault.story(), unreachable: tell(parts, &services).await })
+}
+
+async fn heal(State(parts): State<Arc<Parts>>, Path(name): Path<String>, wants: Wants) -> Response {
+    match turn_off(&parts, &name).await {
+        Ok(healed) => wants.answer(healed),
+        Err(refusal) => wants.refuse(refusal),
+    }
+}
+
+async fn turn_off(parts: &Parts, name: &str) -> Result<Healed, Refusal> {
+    let fault = find(name)?;
+    if !parts.ledger.heal(fault) {
+        let on = parts.ledger.on().into_iter().map(|fault| fault.name).collect();
+        return Err(Refusal::new(StatusCode::NOT_FOUND, format!("{name} is not on"), on));
+    }
+    tracing::info!(fault = name, "turned off");
+    let unreachable = tell(parts, &Service::ALL).await;
+    Ok(Healed { healed: vec![name.to_owned()], unreachable })
+}
+
+async fn heal_all(State(parts): State<Arc<Parts>>, wants: Wants) -> Response {
+    let healed: Vec<_> = parts.ledger.heal_all().into_iter().map(|fault| fault.name).collect();
+    tracing::info!(faults = healed.join(" "), "turned off");
+    wants.answer(Healed { healed, unreachable: tell(&parts, &Service::ALL).await })
+}
+
+fn find(name: &str) -> Result<&'static Fault, Refusal> {
+    faults::find(name).ok_or_else(|| {
+        let possible =
+            FAULTS.iter().map(|fault| format!("{:<16}{}", fault.name, fault.summary())).collect();
+        Refusal::new(StatusCode::NOT_FOUND, format!("there is no fault {name:?}"), possible)
+    })
+}
+
+/// Tells services at once; returns those that could not be told. They will be, when they answer.
+async fn tell(parts: &Parts, services: &[Service]) -> Vec<&'static str> {
+    let told = parts.remotes.iter().filter(|remote| services.contains(&remote.service));
+    let told = told.map(async |remote| remote.tell().await.err().map(|_| remote.service.name()));
+    join_all(told).await.into_iter().flatten().collect()
+}
+
+fn services(effects: &[(Seam, Effect)]) -> Vec<Service> {
+    let struck = |service: &Service| effects.iter().any(|(seam, _)| seam.service() == *service);
+    Service::ALL.into_iter().filter(struck).collect()
+}
+
+impl fmt::Display for Armed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "on: {}\n\n{}\n", self.armed, self.watch)?;
+        later(f, &self.unreachable)?;
+        write!(f, "\nturn it off: just heal {}", self.armed.name)
+    }
+}
+
+impl fmt::Display for Healed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.healed.as_slice() {
+            [] => f.write_str("nothing was on")?,
+            healed => write!(f, "off: {}", healed.join(", "))?,
+        }
+        later(f, &self.unreachable)
+    }
+}
+
+impl fmt::Display for On {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "on\n{}", Listed(&self.armed))
+    }
+}
+
+fn later(f: &mut fmt::Formatter<'_>, unreachable: &[&str]) -> fmt::Result {
+    match unreachable {
+        [] => Ok(()),
+        names => write!(f, "\n{} cannot be reached; it follows when it can", names.join(", ")),
+    }
+}

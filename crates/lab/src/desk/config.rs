@@ -1,0 +1,88 @@
+//! The settings of the control desk.
+
+use std::net::SocketAddr;
+
+use faults::Service;
+
+use crate::customers::HIGHEST_RATE;
+
+/// Settings: each is a flag and an environment variable, with a default that works in compose.
+#[derive(Clone, clap::Args)]
+pub struct Config {
+    /// Where the control desk listens.
+    #[arg(long, env = "LAB_LISTEN", default_value = "0.0.0.0:4000", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+
+    /// Where the customers go.
+    #[arg(
+        long,
+        env = "LAB_GATEWAY_URL",
+        default_value = "http://web-gateway:3000",
+        value_name = "URL"
+    )]
+    pub gateway_url: String,
+
+    /// web-gateway's side port.
+    #[arg(
+        long,
+        env = "LAB_WEB_GATEWAY_SIDE_URL",
+        default_value = "http://web-gateway:3100",
+        value_name = "URL"
+    )]
+    pub web_gateway_side_url: String,
+
+    /// order-api's side port.
+    #[arg(
+        long,
+        env = "LAB_ORDER_API_SIDE_URL",
+        default_value = "http://order-api:8000",
+        value_name = "URL"
+    )]
+    pub order_api_side_url: String,
+
+    /// fulfillment-worker's side port.
+    #[arg(
+        long,
+        env = "LAB_FULFILLMENT_WORKER_SIDE_URL",
+        default_value = "http://fulfillment-worker:2112",
+        value_name = "URL"
+    )]
+    pub fulfillment_worker_side_url: String,
+
+    /// The broker.
+    #[arg(
+        long,
+        env = "AMQP_URL",
+        default_value = "amqp://shop:shop@rabbitmq:5672/%2f",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub amqp_url: String,
+
+    /// Journeys that customers begin per second.
+    #[arg(long, env = "LAB_RATE", default_value = "3", value_name = "RATE", value_parser = rate)]
+    pub rate: f64,
+
+    /// Seed of the customers' choices and arrivals.
+    #[arg(long, env = "LAB_SEED", default_value_t = 1, value_name = "NUMBER")]
+    pub seed: u64,
+}
+
+impl Config {
+    /// The side port of a service.
+    pub(super) fn side_url(&self, service: Service) -> &str {
+        match service {
+            Service::WebGateway => &self.web_gateway_side_url,
+            Service::OrderApi => &self.order_api_side_url,
+            Service::FulfillmentWorker => &self.fulfillment_worker_side_url,
+        }
+    }
+}
+
+/// Reads a rate of customers.
+pub fn rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if (0.0..=HIGHEST_RATE).contains(&rate) => Ok(rate),
+        _ => Err(format!("must be a number from 0 to {HIGHEST_RATE}")),
+    }
+}

@@ -1,0 +1,68 @@
+//! How many customers come: shown, and changed.
+
+use std::sync::Arc;
+
+use axum::{Router, extract::State, http::StatusCode, response::Response, routing::get};
+
+use super::{
+    Parts,
+    answer::{Given, Refusal, Wants},
+};
+use crate::customers::{HIGHEST_RATE, Load};
+
+pub(super) fn router() -> Router<Arc<Parts>> {
+    Router::new().route("/load", get(show).put(change))
+}
+
+async fn show(State(parts): State<Arc<Parts>>, wants: Wants) -> Response {
+    wants.answer(parts.customers.load())
+}
+
+async fn change(State(parts): State<Arc<Parts>>, wants: Wants, given: Given) -> Response {
+    let load = given.iter().try_fold(parts.customers.load(), set);
+    match load {
+        Ok(load) => {
+            parts.customers.set_load(load);
+            tracing::info!(enabled = load.enabled, rate = load.rate, "load changed");
+            wants.answer(load)
+        }
+        Err(problem) => {
+            let possible = [
+                format!("rate=0 to {HIGHEST_RATE} (journeys per second)"),
+                "enabled=true or false".to_owned(),
+            ];
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            wants.refuse(Refusal::new(status, problem, possible.into()))
+        }
+    }
+}
+
+fn set(load: Load, (name, value): (&str, &str)) -> Result<Load, String> {
+    match name {
+        "rate" => match value.parse::<f64>() {
+            Ok(rate) if (0.0..=HIGHEST_RATE).contains(&rate) => Ok(Load { rate, ..load }),
+            _ => Err(format!("rate={value} is not a number from 0 to {HIGHEST_RATE}")),
+        },
+        "enabled" => match value.parse() {
+            Ok(enabled) => Ok(Load { enabled, ..load }),
+            Err(_) => Err(format!("enabled={value} is neither true nor false")),
+        },
+        _ => Err(format!("there is no setting {name:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_set_stays_and_what_is_not_possible_is_refused() {
+        let load = Load { enabled: true, rate: 3.0 };
+        assert_eq!(set(load, ("rate", "50")), Ok(Load { rate: 50.0, ..load }));
+        assert_eq!(set(load, ("enabled", "false")), Ok(Load { enabled: false, ..load }));
+        for bad in [("rate", "-1"), ("rate", "1001"), ("rate", "NaN"), ("enabled", "1"), ("r", "1")]
+        {
+            assert!(set(load, bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The control desk: status, faults, traffic and dead letters, in text and in JSON.
+//!
+//! It is the only one that knows the truth ([`ledger`]). It tells each service over its side port
+//! what is on there ([`remote`]) and keeps it so when a service restarts.
+
+mod answer;
+mod catalogue;
+mod chaos;
+mod config;
+mod dead_letter;
+mod dead_letters;
+mod dlq;
+mod inbox;
+mod ledger;
+mod load;
+mod queues;
+mod remote;
+mod status;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use faults::Service;
+use futures_util::future::join_all;
+use instrumentation::metrics::{LabelSet as _, Registry};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub use config::{Config, rate};
+pub use dead_letter::{DeadLetter, DeadLetters, Replayed};
+pub use ledger::ArmedFault;
+pub use queues::Waiting;
+pub use remote::ServiceStatus;
+pub use status::Status;
+
+use crate::{
+    customers::{self, Customers},
+    metrics::{FaultLabel, Metrics},
+};
+use answer::{Refusal, Wants};
+use dead_letters::Morgue;
+use inbox::Inbox;
+use ledger::Ledger;
+use queues::Queues;
+use remote::Remote;
+
+/// How often what was recorded is folded into buckets.
+const UPKEEP: Duration = Duration::from_secs(5);
+/// What can be asked, for people.
+const WELCOME: &str = include_str!("welcome.txt");
+
+/// Runs the control desk and the customers until `shutdown`; what is on is then turned off.
+pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
+    Desk::open(config).await?.serve(shutdown).await
+}
+
+/// A control desk that listens, and customers who come; [`Desk::serve`] makes it answer.
+#[derive(Debug)]
+pub struct Desk {
+    listener: TcpListener,
+    address: SocketAddr,
+    parts: Arc<Parts>,
+}
+
+/// What the routes share.
+#[derive(Debug)]
+struct Parts {
+    ledger: Arc<Ledger>,
+    remotes: Vec<Remote>,
+    customers: Customers,
+    queues: Queues,
+    morgue: Morgue,
+    inbox: Inbox,
+    registry: Registry,
+    metrics: Metrics,
+}
+
+impl Desk {
+    /// Listens, and lets the customers come.
+    pub async fn open(config: Config) -> anyhow::Result<Self> {
+        let listen = config.listen;
+        let listener = TcpListener::bind(listen)
+            .await
+            .with_context(|| format!("cannot listen on {listen} (control desk)"))?;
+        let address = listener.local_addr().context("cannot read the desk's address")?;
+        Ok(Self { listener, address, parts: Arc::new(Parts::new(config)?) })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers until `shutdown`; what is on is then turned off.
+    pub async fn serve(self, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let Self { listener, parts, .. } = self;
+        let served = axum::serve(listener, router(Arc::clone(&parts)))
+            .with_graceful_shutdown(shutdown.cancelled_owned());
+        tokio::select! {
+            served = served => served.context("cannot serve the control desk")?,
+            () = parts.keep() => {}
+        }
+        parts.leave().await;
+        Ok(())
+    }
+}
+
+impl Parts {
+    fn new(config: Config) -> anyhow::Result<Self> {
+        let registry = Registry::new("lab", &[Metrics::CATALOGUE]);
+        let metrics = Metrics::register(&registry);
+        let ledger = Arc::new(Ledger::default());
+        let remotes = Service::ALL
+            .into_iter()
+            .map(|service| Remote::new(service, config.side_url(service), Arc::clone(&ledger)))
+            .collect::<Result<_, _>>()?;
+        let Config { gateway_url, rate, seed, amqp_url, .. } = config;
+        let outside = customers::Config { gateway_url, rate, seed };
+        let customers = Customers::start(outside, metrics.clone())?;
+        let queues = Queues::new(amqp_url);
+        let (morgue, inbox) = (Morgue::default(), Inbox::default());
+        Ok(Self { ledger, remotes, customers, queues, morgue, inbox, registry, metrics })
+    }
+
+    /// Keeps every switchboard as it must be, and the metrics small; never ends.
+    async fn keep(&self) {
+        let upkeep = async {
+            let mut ticks = tokio::time::interval(UPKEEP);
+            loop {
+                ticks.tick().await;
+                self.registry.upkeep();
+            }
+        };
+        tokio::join!(join_all(self.remotes.iter().map(Remote::keep)), upkeep);
+    }
+
+    /// Leaves no fault behind that nobody knows of.
+    async fn leave(&self) {
+        if !self.ledger.heal_all().is_empty() {
+            // Who cannot be told lets go by itself when the time of what is on is over.
+            join_all(self.remotes.iter().map(Remote::tell)).await;
+        }
+    }
+}
+
+fn router(parts: Arc<Parts>) -> Router {
+    Router::new()
+        .route("/", get(WELCOME))
+        .route("/health", get("alive\n"))
+        .route("/status", get(status))
+        .route("/metrics", get(metrics))
+        .merge(chaos::router())
+        .merge(load::router())
+        .merge(dlq::router())
+        .merge(inbox::router())
+        .fallback(nowhere)
+        .with_state(parts)
+}
+
+async fn status(State(parts): State<Arc<Parts>>, wants: Wants) -> Response {
+    wants.answer(Status::take(&parts).await)
+}
+
+async fn metrics(State(parts): State<Arc<Parts>>) -> Response {
+    for label in FaultLabel::all() {
+        let on = parts.ledger.is_on(label.fault());
+        parts.metrics.fault_armed.with(label).set(f64::from(u8::from(on)));
+    }
+    let text = "text/plain; version=0.0.4; charset=utf-8";
+    ([(header::CONTENT_TYPE, text)], parts.registry.render()).into_response()
+}
+
+async fn nowhere(wants: Wants) -> Response {
+    let possible = WELCOME.lines().filter_map(|line| line.strip_prefix("  ")).map(str::to_owned);
+    let error = "there is nothing here";
+    wants.refuse(Refusal::new(StatusCode::NOT_FOUND, error, possible.collect()))
+}

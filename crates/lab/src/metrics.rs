@@ -1,0 +1,81 @@
+//! What the lab measures: the truth about faults, and what the customers see.
+
+use faults::{FAULTS, Fault};
+use instrumentation::metrics::LabelSet;
+
+instrumentation::label! {
+    /// What a customer has come for.
+    pub enum Journey as "journey" {
+        /// Look at the products.
+        Browse = "browse",
+        /// Look at the products, order, and look again until the order is fulfilled.
+        Order = "order",
+        /// Look at earlier orders.
+        List = "list",
+    }
+}
+
+instrumentation::label! {
+    /// How a customer's request ended.
+    pub enum Outcome as "outcome" {
+        /// With what was asked for.
+        Served = "served",
+        /// With a 4xx: the shop says that it cannot be.
+        Refused = "refused",
+        /// With a 5xx: the shop says that it cannot.
+        Failed = "failed",
+        /// Not within the customer's patience.
+        TimedOut = "timed_out",
+        /// Without an answer: no connection, or one that broke.
+        Unreachable = "unreachable",
+        /// Before it began: the customers have too many open already.
+        Dropped = "dropped",
+    }
+}
+
+/// A fault of the catalogue, as a label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FaultLabel(usize);
+
+impl FaultLabel {
+    /// The fault.
+    pub fn fault(self) -> &'static Fault {
+        FAULTS[self.0]
+    }
+}
+
+impl LabelSet for FaultLabel {
+    fn names() -> Vec<&'static str> {
+        vec!["fault"]
+    }
+
+    fn all() -> Vec<Self> {
+        (0..FAULTS.len()).map(Self).collect()
+    }
+
+    fn count() -> usize {
+        FAULTS.len()
+    }
+
+    fn index(self) -> usize {
+        self.0
+    }
+
+    fn values(self) -> Vec<&'static str> {
+        vec![self.fault().name]
+    }
+}
+
+instrumentation::metrics! {
+    /// The lab's metrics.
+    pub struct Metrics {
+        /// 1 while the fault is on, else 0.
+        fault_armed: Gauge<FaultLabel>, Count;
+        /// Requests of the customers; those sent before the shop first opened are left out.
+        lab_customer_requests_total: Counter<(Journey, Outcome)>, Count;
+        /// Time from when a customer wanted to send a request to its answer.
+        lab_customer_request_duration_seconds: Timer<Journey>, Seconds;
+        /// Journeys that customers begin per second; 0 while they are off.
+        lab_load_rate: Gauge<()>, Count;
+    }
+}

@@ -1,0 +1,133 @@
+//! `lab up`: the whole lab in one command, on embedded defaults.
+//!
+//! The services run as child processes, so that a crash, a leak or a stuck runtime is that
+//! service's own. The outside world, the customers, the control desk and the embedded broker, is
+//! this process.
+
+mod child;
+mod embedded;
+mod guard;
+mod log_file;
+mod plan;
+mod ports;
+mod prometheus;
+mod screen;
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use tempfile::TempDir;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+pub use guard::run as guard;
+pub use ports::{Ports, Taken, Use, local};
+
+use crate::{
+    desk::{self, Desk},
+    doctor,
+};
+use embedded::Embedded;
+use plan::Plan;
+
+/// What `lab up` runs, and with what.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// The ports.
+    #[command(flatten)]
+    pub ports: Ports,
+
+    /// Use this Postgres instead of an embedded SQLite: `postgres://user:password@host/database`.
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+
+    /// Use this RabbitMQ instead of the embedded broker: `amqp://user:password@host:5672/%2f`.
+    #[arg(long, env = "AMQP_URL", value_name = "URL", hide_env_values = true)]
+    pub amqp_url: Option<String>,
+
+    /// Do not start Prometheus, even if it is installed.
+    #[arg(long)]
+    pub no_prometheus: bool,
+
+    /// Journeys of customers per second.
+    #[arg(long, env = "LAB_RATE", default_value = "3", value_name = "RATE", value_parser = desk::rate)]
+    pub rate: f64,
+
+    /// Seed of the customers' choices and arrivals.
+    #[arg(long, env = "LAB_SEED", default_value_t = 1, value_name = "NUMBER")]
+    pub seed: u64,
+}
+
+/// Runs the lab until Ctrl-C or SIGTERM.
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let prometheus = doctor::find("prometheus").filter(|_| !args.no_prometheus);
+    let uses = args.ports.uses(args.amqp_url.is_none(), prometheus.is_some());
+    let taken: Vec<_> = uses.into_iter().filter_map(|port| port.check().err()).collect();
+    if !taken.is_empty() {
+        taken.iter().for_each(|taken| eprintln!("lab: {taken}"));
+        return Ok(ExitCode::FAILURE);
+    }
+
+    let stop = instrumentation::shutdown::on_signal();
+    let world = World::start(&args).await?;
+    let plan = Plan::new(&args, &world, prometheus)?;
+    let desk = Desk::open(plan.desk()).await?;
+    let desk = tokio::spawn(desk.serve(world.stop.child_token()));
+    let mut children = JoinSet::new();
+    for program in plan.programs() {
+        children.spawn(program.supervise(stop.child_token()));
+    }
+
+    screen::greet(&plan);
+    let watch = tokio::spawn(screen::watch(plan.desk_url(), stop.clone()));
+    let outcome = first_failure(&mut children, &stop).await;
+    stop.cancel();
+    watch.await.context("the screen has failed")?;
+    while let Some(ended) = children.join_next().await {
+        ended.context("a supervisor has failed")??;
+    }
+    world.end(desk).await?;
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+/// Waits for the end of the lab; an error if a supervisor has to give up before.
+async fn first_failure(
+    children: &mut JoinSet<anyhow::Result<()>>,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    tokio::select! {
+        () = stop.cancelled() => Ok(()),
+        Some(ended) = children.join_next() => ended.context("a supervisor has failed")?,
+    }
+}
+
+/// What outlives the services at the end, because they still need it while they drain.
+pub(crate) struct World {
+    /// Holds the store, the logs and Prometheus's data; removed at the end.
+    folder: TempDir,
+    /// None if a real one is used.
+    broker: Option<Embedded>,
+    stop: CancellationToken,
+}
+
+impl World {
+    async fn start(args: &Args) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("mishap-").tempdir();
+        let folder = folder.context("cannot create a folder for the lab")?;
+        let stop = CancellationToken::new();
+        let broker = match args.amqp_url {
+            Some(_) => None,
+            None => Some(Embedded::start(args.ports.broker_port, stop.child_token()).await?),
+        };
+        Ok(Self { folder, broker, stop })
+    }
+
+    async fn end(self, desk: JoinHandle<anyhow::Result<()>>) -> anyhow::Result<()> {
+        self.stop.cancel();
+        desk.await.context("the control desk has failed")??;
+        if let Some(broker) = self.broker {
+            broker.ended().await?;
+        }
+        self.folder.close().context("cannot remove the lab's folder")
+    }
+}

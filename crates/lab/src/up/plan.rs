@@ -1,0 +1,178 @@
+//! Who runs where, and with which settings.
+
+use std::path::PathBuf;
+
+use super::{
+    Args, World,
+    child::Program,
+    ports::{Ports, local},
+    prometheus,
+};
+use crate::desk;
+
+/// The lab as it will run.
+pub(crate) struct Plan {
+    pub(crate) ports: Ports,
+    pub(crate) database: Source,
+    pub(crate) queue: Source,
+    pub(crate) prometheus: Option<PathBuf>,
+    pub(crate) logs: PathBuf,
+    prometheus_arguments: Vec<String>,
+    rate: f64,
+    seed: u64,
+}
+
+/// Where a service finds something: embedded, or a real server.
+pub(crate) struct Source {
+    pub(crate) url: String,
+    pub(crate) embedded: bool,
+}
+
+impl Plan {
+    /// Decides everything that is left to decide.
+    pub(crate) fn new(
+        args: &Args,
+        world: &World,
+        prometheus: Option<PathBuf>,
+    ) -> anyhow::Result<Self> {
+        let folder = world.folder.path();
+        let file = format!("sqlite://{}", folder.join("shop.db").display());
+        let database = match &args.database_url {
+            Some(url) => Source { url: url.clone(), embedded: false },
+            None => Source { url: file, embedded: true },
+        };
+        let queue = match (&args.amqp_url, &world.broker) {
+            (Some(url), _) => Source { url: url.clone(), embedded: false },
+            (None, Some(broker)) => Source { url: broker.url.clone(), embedded: true },
+            (None, None) => anyhow::bail!("there is no broker"),
+        };
+        let broker_metrics = world.broker.as_ref().map(|broker| broker.metrics);
+        let prometheus_arguments = match prometheus {
+            Some(_) => {
+                prometheus::prepare(&folder.join("prometheus"), &args.ports, broker_metrics)?
+            }
+            None => Vec::new(),
+        };
+        Ok(Self {
+            ports: args.ports.clone(),
+            database,
+            queue,
+            prometheus,
+            logs: folder.to_owned(),
+            prometheus_arguments,
+            rate: args.rate,
+            seed: args.seed,
+        })
+    }
+
+    /// The child processes.
+    pub(crate) fn programs(&self) -> Vec<Program> {
+        let services = [self.order_api(), self.web_gateway(), self.fulfillment_worker()];
+        services.into_iter().chain(self.prometheus()).collect()
+    }
+
+    /// The settings of the control desk and of the customers.
+    pub(crate) fn desk(&self) -> desk::Config {
+        let side = |port: u16| format!("http://{}", local(port));
+        desk::Config {
+            listen: local(self.ports.desk_port),
+            gateway_url: self.gateway_url(),
+            web_gateway_side_url: side(self.ports.gateway_side_port),
+            order_api_side_url: side(self.ports.order_api_side_port),
+            fulfillment_worker_side_url: side(self.ports.worker_side_port),
+            amqp_url: self.queue.url.clone(),
+            rate: self.rate,
+            seed: self.seed,
+        }
+    }
+
+    pub(crate) fn gateway_url(&self) -> String {
+        format!("http://{}", local(self.ports.gateway_port))
+    }
+
+    pub(crate) fn desk_url(&self) -> String {
+        format!("http://{}", local(self.ports.desk_port))
+    }
+
+    fn order_api_url(&self) -> String {
+        format!("http://{}", local(self.ports.order_api_port))
+    }
+
+    fn order_api(&self) -> Program {
+        self.service(
+            "order-api",
+            [
+                ("--listen", local(self.ports.order_api_port).to_string()),
+                ("--side-listen", local(self.ports.order_api_side_port).to_string()),
+                ("--database-url", self.database.url.clone()),
+                ("--amqp-url", self.queue.url.clone()),
+            ],
+        )
+    }
+
+    fn web_gateway(&self) -> Program {
+        self.service(
+            "web-gateway",
+            [
+                ("--listen", local(self.ports.gateway_port).to_string()),
+                ("--side-listen", local(self.ports.gateway_side_port).to_string()),
+                ("--order-api-url", self.order_api_url()),
+            ],
+        )
+    }
+
+    fn fulfillment_worker(&self) -> Program {
+        self.service(
+            "fulfillment-worker",
+            [
+                ("--side-listen", local(self.ports.worker_side_port).to_string()),
+                ("--amqp-url", self.queue.url.clone()),
+                ("--order-api-url", self.order_api_url()),
+            ],
+        )
+    }
+
+    fn service<const N: usize>(
+        &self,
+        name: &'static str,
+        settings: [(&str, String); N],
+    ) -> Program {
+        let arguments = ["service", "--with-parent", name].map(str::to_owned).into_iter();
+        let settings = settings.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]);
+        self.program(name, arguments.chain(settings).collect())
+    }
+
+    fn prometheus(&self) -> Option<Program> {
+        let program = self.prometheus.as_ref()?;
+        let arguments = ["guard".to_owned(), program.display().to_string()].into_iter();
+        let arguments = arguments.chain(self.prometheus_arguments.clone()).collect();
+        Some(self.program("prometheus", arguments))
+    }
+
+    fn program(&self, name: &'static str, arguments: Vec<String>) -> Program {
+        Program { name, arguments, log: self.logs.join(format!("{name}.log")) }
+    }
+}
+
+impl Source {
+    /// The address without user and password.
+    pub(crate) fn shown(&self) -> String {
+        match (self.url.split_once("://"), self.url.rsplit_once('@')) {
+            (Some((scheme, _)), Some((_, host))) => format!("{scheme}://{host}"),
+            _ => self.url.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_has_no_password() {
+        let shown = |url: &str| Source { url: url.to_owned(), embedded: false }.shown();
+        assert_eq!(shown("postgres://shop:secret@db:5432/shop"), "postgres://db:5432/shop");
+        assert_eq!(shown("postgres://shop:p@ss@db/shop"), "postgres://db/shop");
+        assert_eq!(shown("sqlite:///tmp/shop.db"), "sqlite:///tmp/shop.db");
+    }
+}

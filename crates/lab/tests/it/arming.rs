@@ -1,0 +1,129 @@
+//! A fault from the desk to the service it strikes, and back.
+
+use std::time::Duration;
+
+use faults::{Arming, Effect, Seam, Service};
+use reqwest::{Method, StatusCode};
+use testbed::eventually;
+use uuid::Uuid;
+
+use crate::desk::{PATIENCE, Side, World};
+
+const ARMED: &str = r#"fault_armed{fault="latency"}"#;
+
+#[tokio::test]
+async fn a_fault_strikes_its_service_until_it_is_healed() {
+    let world = World::empty();
+    let (api, gateway) =
+        (world.side(Service::OrderApi).await, world.side(Service::WebGateway).await);
+    let desk = world.desk().await;
+    assert_eq!(desk.metric(ARMED).await, Some(0.0));
+
+    let (status, text) = desk.text(Method::POST, "/chaos/latency?p=1", "ms=120&for=5m").await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(text.starts_with("on: latency ms=120 p=1 for=5m, until "), "{text}");
+    assert!(text.contains("http_request_duration_seconds"), "says what to watch: {text}");
+    let held = api.armings();
+    assert_eq!(held.len(), 1);
+    assert_eq!(held[0].seam, Seam::StoreOrder);
+    assert_eq!(held[0].effect, Effect::Delay { median_ms: 120.0, share: 1.0 });
+    assert!((290_000..=300_000).contains(&held[0].remaining_ms), "{held:?}");
+    assert_eq!(gateway.armings(), []);
+    assert_eq!(desk.metric(ARMED).await, Some(1.0));
+    assert_eq!(desk.metric(r#"fault_armed{fault="errors"}"#).await, Some(0.0));
+
+    let (status, text) = desk.text(Method::DELETE, "/chaos/latency", "").await;
+    assert_eq!(
+        (status, text.as_str()),
+        (
+            StatusCode::OK,
+            "off: latency\nfulfillment-worker cannot be reached; it follows when it can\n"
+        )
+    );
+    assert_eq!(api.armings(), []);
+    assert_eq!(desk.metric(ARMED).await, Some(0.0));
+}
+
+#[tokio::test]
+async fn arming_again_replaces_what_was_set() {
+    let world = World::empty();
+    let api = world.side(Service::OrderApi).await;
+    let desk = world.desk().await;
+    desk.text(Method::POST, "/chaos/latency", "ms=100").await;
+    desk.text(Method::POST, "/chaos/latency", "ms=200").await;
+    desk.text(Method::POST, "/chaos/errors", "").await;
+    let held: Vec<_> = api.armings().into_iter().map(|arming| arming.effect).collect();
+    let delay = Effect::Delay { median_ms: 200.0, share: 0.5 };
+    assert_eq!(held, [delay, Effect::Fail { share: 0.3 }]);
+
+    let (_, healed) = desk.json(Method::DELETE, "/chaos", "").await;
+    assert_eq!(healed["healed"], serde_json::json!(["latency", "errors"]));
+    assert_eq!(api.armings(), []);
+    assert_eq!(desk.text(Method::DELETE, "/chaos", "").await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_fault_ends_by_itself_everywhere_at_once() {
+    let world = World::empty();
+    let api = world.side(Service::OrderApi).await;
+    let desk = world.desk().await;
+    desk.text(Method::POST, "/chaos/latency", "for=1s").await;
+    assert_eq!(desk.metric(ARMED).await, Some(1.0));
+    eventually(PATIENCE, "the fault is over", async || {
+        (desk.metric(ARMED).await == Some(0.0) && api.armings().is_empty()).then_some(())
+    })
+    .await;
+    let (_, text) = desk.text(Method::GET, "/chaos/status", "").await;
+    assert_eq!(text, "on\n  none is on\n");
+}
+
+#[tokio::test]
+async fn a_service_that_comes_back_gets_back_what_is_on() {
+    let world = World::empty();
+    let desk = world.desk().await;
+    let (_, text) = desk.text(Method::POST, "/chaos/errors", "p=1&for=5m").await;
+    assert!(text.contains("order-api cannot be reached; it follows when it can"), "{text}");
+
+    for _ in 0..2 {
+        let api = world.side(Service::OrderApi).await;
+        let held = eventually(PATIENCE, "the fault is on again", async || {
+            api.armings().into_iter().next()
+        })
+        .await;
+        assert_eq!(held.effect, Effect::Fail { share: 1.0 });
+        assert!(held.remaining_ms < 300_000, "its time goes on meanwhile");
+        api.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn what_no_desk_knows_of_does_not_stay_on() {
+    let world = World::empty();
+    let api = world.side(Service::OrderApi).await;
+    api.hold(vec![Arming {
+        id: Uuid::new_v4(),
+        seam: Seam::StoreOrder,
+        effect: Effect::Fail { share: 1.0 },
+        remaining_ms: 600_000,
+    }]);
+    let _desk = world.desk().await;
+    wait_until_empty(&api).await;
+}
+
+#[tokio::test]
+async fn a_desk_that_stops_leaves_nothing_on() {
+    let world = World::empty();
+    let api = world.side(Service::OrderApi).await;
+    let desk = world.desk().await;
+    desk.text(Method::POST, "/chaos/latency", "").await;
+    assert_eq!(api.armings().len(), 1);
+    desk.stop().await;
+    assert_eq!(api.armings(), []);
+}
+
+async fn wait_until_empty(side: &Side) {
+    eventually(Duration::from_secs(5), "the switchboard is empty", async || {
+        side.armings().is_empty().then_some(())
+    })
+    .await;
+}
