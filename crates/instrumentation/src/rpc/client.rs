@@ -1,6 +1,7 @@
 //! The client's side of a gRPC hop.
 
 use std::{
+    error::Error,
     future::Future,
     task::{Context, Poll},
     time::Instant,
@@ -89,7 +90,7 @@ impl<S, B, A> Service<Request<B>> for Client<S>
 where
     S: Service<Request<B>, Response = Response<A>>,
     S::Future: Send + 'static,
-    S::Error: Send + 'static,
+    S::Error: Error + Send + 'static,
     A: Send + 'static,
 {
     type Response = S::Response;
@@ -101,7 +102,6 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let (metrics, started) = (self.metrics.clone(), Instant::now());
         let method = Method::of(request.uri().path());
         if let Some(id) = CorrelationId::current()
             && let Ok(value) = HeaderValue::from_str(id.as_str())
@@ -111,12 +111,48 @@ where
         if let Some(trace) = TraceContext::current() {
             trace.child().inject(request.headers_mut());
         }
+        let mut attempt = Attempt::begin(self.metrics.clone(), method);
         let answer = self.inner.call(request);
         Box::pin(async move {
             let answer = answer.await;
-            metrics.grpc_client_attempts_total.with((method, status(&answer))).increment(1);
-            metrics.grpc_client_attempt_duration_seconds.record(method, started.elapsed());
+            attempt.ended(match &answer {
+                Ok(answer) => status(answer.headers()),
+                Err(error) if is_too_late(error) => CallStatus::DeadlineExceeded,
+                Err(_) => CallStatus::Unavailable,
+            });
             answer
         })
     }
+}
+
+/// An attempt in hand, counted and timed when it is dropped: one that nobody waits for any more
+/// was canceled.
+struct Attempt {
+    metrics: ClientMetrics,
+    method: Method,
+    status: CallStatus,
+    started: Instant,
+}
+
+impl Attempt {
+    fn begin(metrics: ClientMetrics, method: Method) -> Self {
+        Self { metrics, method, status: CallStatus::Cancelled, started: Instant::now() }
+    }
+
+    fn ended(&mut self, status: CallStatus) {
+        self.status = status;
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        let Self { metrics, method, status, started } = self;
+        metrics.grpc_client_attempts_total.with((*method, *status)).increment(1);
+        metrics.grpc_client_attempt_duration_seconds.record(*method, started.elapsed());
+    }
+}
+
+/// Whether the channel gave up because the call's deadline was over.
+fn is_too_late(error: &(dyn Error + 'static)) -> bool {
+    error.is::<tonic::TimeoutExpired>() || error.source().is_some_and(is_too_late)
 }

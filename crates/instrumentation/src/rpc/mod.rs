@@ -7,7 +7,7 @@ mod server;
 
 use std::{future::Future, pin::Pin};
 
-use http::Response;
+use http::HeaderMap;
 use tonic::Status;
 
 pub use client::{Client, ClientLayer, ClientMetrics, RequestMetrics};
@@ -17,10 +17,6 @@ pub use server::{Server, ServerLayer, ServerMetrics};
 type Answer<S, E> = Pin<Box<dyn Future<Output = Result<S, E>> + Send>>;
 
 /// A unary call that fails says so in its headers; one that succeeds only in its trailers.
-fn status<A, E>(answer: &Result<Response<A>, E>) -> CallStatus {
-    match answer {
-        Ok(answer) => Status::from_header_map(answer.headers())
-            .map_or(CallStatus::Ok, |status| status.code().into()),
-        Err(_) => CallStatus::Unavailable,
-    }
+fn status(headers: &HeaderMap) -> CallStatus {
+    Status::from_header_map(headers).map_or(CallStatus::Ok, |status| status.code().into())
 }

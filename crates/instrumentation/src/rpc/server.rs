@@ -76,7 +76,9 @@ where
         // The call moves in, so that it is timed inside its trace.
         let work = async move {
             let answer = answer.await;
-            call.ended(status(&answer));
+            if let Ok(answer) = &answer {
+                call.ended(status(answer.headers()));
+            }
             answer
         };
         Box::pin(trace.scope(id.scope(work.instrument(span))))

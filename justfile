@@ -1,0 +1,104 @@
+# The lab's commands; `just` lists them. Chaos and shop need only just and curl.
+set dotenv-load
+set positional-arguments
+
+gateway := "http://localhost:" + env("GATEWAY_PORT", "3000")
+desk := "http://localhost:" + env("DESK_PORT", "4000")
+ask := "curl -s --fail-with-body"
+
+# 22: it said no, and what is possible instead.
+or-say := "|| case $? in 22) exit 2 ;; *) echo 'no control desk at " + desk + ": start the lab with cargo run or just up' >&2; exit 1 ;; esac"
+
+# List the recipes
+default:
+    @"{{ just_executable() }}" --justfile "{{ justfile() }}" --list --unsorted
+
+# List the faults, see what is on (status), or turn one on: just chaos latency ms=800 p=0.5 for=5m
+[group("chaos")]
+[no-exit-message]
+chaos name="" *settings:
+    @case "$1" in ''|status) {{ ask }} "{{ desk }}/chaos${1:+/$1}" {{ or-say }}; exit ;; esac; \
+    name=$1; shift; \
+    for setting; do shift; set -- "$@" --data-urlencode "$setting"; done; \
+    {{ ask }} --request POST "$@" "{{ desk }}/chaos/$name" {{ or-say }}
+
+# Turn one fault off, or all of them
+[group("chaos")]
+[no-exit-message]
+heal name="":
+    @{{ ask }} --request DELETE "{{ desk }}/chaos${1:+/$1}" {{ or-say }}
+
+# See how everything is: services, traffic, queue, faults
+[group("shop")]
+[no-exit-message]
+status:
+    @{{ ask }} "{{ desk }}/status" {{ or-say }}
+
+# See the alerts that fire, and those that were resolved
+[group("shop")]
+[no-exit-message]
+alerts:
+    @{{ ask }} "{{ desk }}/alerts" {{ or-say }}
+
+# See how many customers come, or let so many journeys begin per second: just load 50
+[group("shop")]
+[no-exit-message]
+load rate="":
+    @{{ ask }} ${1:+--request PUT --data-urlencode "rate=$1"} "{{ desk }}/load" {{ or-say }}
+
+# Place an order and follow it until nothing is left to do for it: just order TEA-003 2
+[group("shop")]
+[no-exit-message]
+order sku="TEA-001" quantity="1":
+    #!/bin/sh
+    cart="{\"customer_id\":\"just\",\"items\":[{\"sku\":\"$1\",\"quantity\":$2}]}"
+    order=$({{ ask }} --header "content-type: application/json" --data "$cart" "{{ gateway }}/orders"); code=$?
+    echo "${order:-no shop at {{ gateway }}: start the lab with cargo run or just up}"
+    case $code in 0) ;; 22) exit 2 ;; *) exit 1 ;; esac
+    id=$(echo "$order" | sed 's/.*"id":"\([^"]*\)".*/\1/')
+    while case $order in *'"placed"'*) ;; *) false ;; esac; do
+        sleep 0.2; order=$({{ ask }} "{{ gateway }}/orders/$id") || exit 1
+    done
+    echo "$order"
+
+# Look at the orders that were given up
+[group("shop")]
+[no-exit-message]
+dlq:
+    @{{ ask }} "{{ desk }}/dlq" {{ or-say }}
+
+# Put the orders that were given up back, to be tried again
+[group("shop")]
+[no-exit-message]
+dlq-replay:
+    @{{ ask }} --request POST "{{ desk }}/dlq/replay" {{ or-say }}
+
+# Build and start the whole stack in Docker
+[group("compose")]
+up:
+    docker compose up --build --detach --wait
+
+# Stop it; its data stays
+[group("compose")]
+down:
+    docker compose down
+
+# Follow the logs of all, or of some: just logs order-api
+[group("compose")]
+logs *services:
+    docker compose logs --follow --tail 100 "$@"
+
+# See what runs
+[group("compose")]
+ps:
+    docker compose ps
+
+# Set up what the tests need, and run them all
+[group("project")]
+test:
+    ./test
+
+# Run what has to pass before a change lands
+[group("project")]
+ci:
+    .ci/run
