@@ -90,7 +90,7 @@ impl<S, B, A> Service<Request<B>> for Client<S>
 where
     S: Service<Request<B>, Response = Response<A>>,
     S::Future: Send + 'static,
-    S::Error: Error + Send + 'static,
+    S::Error: Failed + Send + 'static,
     A: Send + 'static,
 {
     type Response = S::Response;
@@ -117,7 +117,7 @@ where
             let answer = answer.await;
             attempt.ended(match &answer {
                 Ok(answer) => status(answer.headers()),
-                Err(error) if is_too_late(error) => CallStatus::DeadlineExceeded,
+                Err(error) if is_too_late(error.cause()) => CallStatus::DeadlineExceeded,
                 Err(_) => CallStatus::Unavailable,
             });
             answer
@@ -149,6 +149,30 @@ impl Drop for Attempt {
         let Self { metrics, method, status, started } = self;
         metrics.grpc_client_attempts_total.with((*method, *status)).increment(1);
         metrics.grpc_client_attempt_duration_seconds.record(*method, started.elapsed());
+    }
+}
+
+/// Why a call had no answer, whatever layers it went through.
+pub trait Failed {
+    /// The error; its sources tell more.
+    fn cause(&self) -> &(dyn Error + 'static);
+}
+
+impl Failed for tonic::transport::Error {
+    fn cause(&self) -> &(dyn Error + 'static) {
+        self
+    }
+}
+
+impl Failed for Status {
+    fn cause(&self) -> &(dyn Error + 'static) {
+        self
+    }
+}
+
+impl Failed for Box<dyn Error + Send + Sync> {
+    fn cause(&self) -> &(dyn Error + 'static) {
+        &**self
     }
 }
 

@@ -10,7 +10,7 @@ use std::{future::Future, pin::Pin};
 use http::HeaderMap;
 use tonic::Status;
 
-pub use client::{Client, ClientLayer, ClientMetrics, RequestMetrics};
+pub use client::{Client, ClientLayer, ClientMetrics, Failed, RequestMetrics};
 pub use labels::{CallStatus, Method};
 pub use server::{Server, ServerLayer, ServerMetrics};
 

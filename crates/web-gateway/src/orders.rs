@@ -1,0 +1,175 @@
+//! The calls to order-api, each within what remains of its request's deadline.
+
+use contract::{
+    order::{Cart, CustomerId, IdempotencyKey},
+    shop::v1::{self as proto, orders_client::OrdersClient},
+};
+use instrumentation::rpc::{Method, RequestMetrics};
+use tokio::time::timeout_at;
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use crate::{channel::Transport, deadline::Deadline, error::Error};
+
+/// The largest page of orders, and the one that is given if none is asked for.
+pub(crate) const PAGE_LIMIT: (u32, u32) = (100, 20);
+
+/// What a page of orders is asked with.
+#[derive(Debug)]
+pub(crate) struct Filter {
+    pub(crate) customer_id: Option<CustomerId>,
+    pub(crate) status: proto::OrderStatus,
+    pub(crate) limit: u32,
+    pub(crate) cursor: Option<String>,
+}
+
+/// order-api, as the gateway knows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Orders {
+    client: OrdersClient<Transport>,
+    metrics: RequestMetrics,
+}
+
+impl Orders {
+    pub(crate) fn new(transport: Transport, metrics: RequestMetrics) -> Self {
+        Self { client: OrdersClient::new(transport), metrics }
+    }
+
+    /// Places an order; true if this repeats an earlier answer.
+    pub(crate) async fn place(
+        &self,
+        deadline: Deadline,
+        cart: &Cart,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<(proto::Order, bool), Error> {
+        let items = cart.items().iter().map(|item| proto::CartItem {
+            sku: item.sku.to_string(),
+            quantity: item.quantity.get(),
+        });
+        let message = proto::PlaceOrderRequest {
+            customer_id: cart.customer_id().to_string(),
+            items: items.collect(),
+            idempotency_key: key.map(ToString::to_string).unwrap_or_default(),
+        };
+        let answer = self
+            .call(Method::PlaceOrder, deadline, message, |mut client, request| async move {
+                client.place_order(request).await
+            })
+            .await?;
+        Ok((answer.order.ok_or(Error::Answer("order"))?, answer.replayed))
+    }
+
+    /// One order.
+    pub(crate) async fn get(&self, deadline: Deadline, id: Uuid) -> Result<proto::Order, Error> {
+        let message = proto::GetOrderRequest { id: id.to_string() };
+        let answer = self
+            .call(Method::GetOrder, deadline, message, |mut client, request| async move {
+                client.get_order(request).await
+            })
+            .await?;
+        answer.order.ok_or(Error::Answer("order"))
+    }
+
+    /// A page of orders.
+    pub(crate) async fn list(
+        &self,
+        deadline: Deadline,
+        filter: Filter,
+    ) -> Result<proto::ListOrdersResponse, Error> {
+        let message = proto::ListOrdersRequest {
+            customer_id: filter.customer_id.map(|id| id.to_string()).unwrap_or_default(),
+            status: filter.status.into(),
+            limit: filter.limit,
+            cursor: filter.cursor.unwrap_or_default(),
+        };
+        self.call(Method::ListOrders, deadline, message, |mut client, request| async move {
+            client.list_orders(request).await
+        })
+        .await
+    }
+
+    /// What is sold.
+    pub(crate) async fn products(&self, deadline: Deadline) -> Result<Vec<proto::Product>, Error> {
+        let message = proto::ListProductsRequest {};
+        let answer = self
+            .call(Method::ListProducts, deadline, message, |mut client, request| async move {
+                client.list_products(request).await
+            })
+            .await?;
+        Ok(answer.products)
+    }
+
+    /// Sends one request and waits for its answer, neither longer than the deadline allows.
+    async fn call<Q, A, F>(
+        &self,
+        method: Method,
+        deadline: Deadline,
+        message: Q,
+        send: impl FnOnce(OrdersClient<Transport>, Request<Q>) -> F,
+    ) -> Result<A, Error>
+    where
+        F: Future<Output = Result<Response<A>, Status>>,
+    {
+        let mut request = Request::new(message);
+        request.set_timeout(deadline.remaining());
+        let sending = send(self.client.clone(), request);
+        let answer = self
+            .metrics
+            .measure(method, async {
+                match timeout_at(deadline.at(), sending).await {
+                    Ok(Err(status)) => Err(in_time(status)),
+                    Ok(answer) => answer,
+                    Err(_) => Err(Status::deadline_exceeded("the request's deadline has passed")),
+                }
+            })
+            .await;
+        Ok(answer?.into_inner())
+    }
+}
+
+/// An expired `grpc-timeout` is Cancelled to tonic 0.14, on both sides; nothing else here is.
+fn in_time(status: Status) -> Status {
+    match status.code() {
+        tonic::Code::Cancelled => Status::deadline_exceeded(status.message()),
+        _ => status,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{Arc, Mutex},
+        time::Duration,
+    };
+
+    use http::HeaderMap;
+    use instrumentation::{correlation::CorrelationId, metrics::Registry, rpc::ClientMetrics};
+    use tower::service_fn;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_call_carries_the_rest_of_the_deadline_and_the_correlation_id() {
+        let seen: Arc<Mutex<HeaderMap>> = Arc::default();
+        let sink = Arc::clone(&seen);
+        let wire = service_fn(move |request: http::Request<tonic::body::Body>| {
+            *sink.lock().unwrap() = request.headers().clone();
+            std::future::ready(Err::<http::Response<tonic::body::Body>, _>(Status::aborted("")))
+        });
+        let registry = Registry::new("web-gateway", &[RequestMetrics::CATALOGUE]);
+        let layer = instrumentation::rpc::ClientLayer(ClientMetrics::register(&registry));
+        let transport = Transport::new(tower::Layer::layer(&layer, wire));
+        let orders = Orders::new(transport, RequestMetrics::register(&registry));
+
+        let deadline = Deadline::after(Duration::from_secs(5));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let id = CorrelationId::parse("checkout-7").unwrap();
+        id.scope(orders.products(deadline)).await.unwrap_err();
+
+        let seen = seen.lock().unwrap();
+        let timeout = seen["grpc-timeout"].to_str().unwrap();
+        let micros: u64 = timeout.strip_suffix('u').unwrap().parse().unwrap();
+        assert!((1..=4_990_000).contains(&micros), "{timeout}");
+        assert_eq!(seen[contract::CORRELATION_ID], "checkout-7");
+    }
+}
