@@ -1,6 +1,11 @@
 //! What watches the lab: every panel is alive, alerts are silent at rest and page in an outage.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    io::Write as _,
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use dashboards::audit::{Part, queries};
 use reqwest::Client;
@@ -45,6 +50,22 @@ async fn every_panel_is_alive_and_nothing_fires_at_rest() {
     }
     assert!(seen.is_empty(), "at rest, {seen:?} fired");
     say(&format!("{:?} of default traffic: no alert fired", rest()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn metrics_are_as_prometheus_wants_them_and_lead_to_traces() {
+    let Some(lab) = watched(&[]).await else { return };
+    for port in [lab.gateway_port, lab.order_api_side_port, lab.worker_side_port] {
+        let text = reqwest::get(format!("http://127.0.0.1:{port}/metrics")).await;
+        let text = text.expect("metrics").text().await.expect("text");
+        let complaints = promtool_check(&text);
+        assert_eq!(complaints, "", "promtool complains of port {port}");
+    }
+    let watch = Watch::of(&lab);
+    for metric in ["http_request_duration_seconds_bucket", "grpc_request_duration_seconds_bucket"] {
+        let trace_id = watch.exemplar(metric).await;
+        assert_eq!(trace_id.len(), 32, "{metric}: {trace_id:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -110,6 +131,18 @@ impl Watch {
         answer["data"]["result"].as_array().cloned().unwrap_or_default()
     }
 
+    /// The trace id of some exemplar of a metric.
+    async fn exemplar(&self, metric: &str) -> String {
+        eventually(FILL, &format!("{metric} has an exemplar"), || async {
+            let query = [("query", metric), ("start", "0"), ("end", "9999999999")];
+            let request = self.client.get(format!("{}/query_exemplars", self.url)).query(&query);
+            let answer: Value = request.send().await.ok()?.json().await.ok()?;
+            let labels = &answer["data"][0]["exemplars"][0]["labels"];
+            labels["trace_id"].as_str().map(str::to_owned)
+        })
+        .await
+    }
+
     /// The queries of panels that must answer with something and do not.
     async fn empty_panels(&self) -> Vec<String> {
         let mut empty = Vec::new();
@@ -167,9 +200,24 @@ impl Watch {
     }
 }
 
+/// What `promtool check metrics` has to say about an exposition.
+fn promtool_check(text: &str) -> String {
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("promtool comes with Prometheus");
+    let mut input = promtool.stdin.take().expect("it is piped");
+    input.write_all(text.as_bytes()).expect("promtool reads all of it");
+    drop(input);
+    let output = promtool.wait_with_output().expect("promtool ends");
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+}
+
 /// Past the test harness, so that what was measured is seen.
 fn say(line: &str) {
-    use std::io::Write as _;
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
