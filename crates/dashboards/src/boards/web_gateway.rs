@@ -1,0 +1,121 @@
+//! web-gateway: HTTP in, gRPC out.
+
+use crate::{
+    model::{Dashboard, Level, Panel, Unit},
+    promql::{buckets, quantile, rate, share, trouble},
+    rows::{self, SHOP},
+};
+
+const JOB: &str = "web-gateway";
+
+pub(super) fn dashboard() -> Dashboard {
+    Dashboard::new(
+        "web-gateway",
+        "web-gateway",
+        "The HTTP edge of the shop: what is asked of it, what it answers, what it asks of \
+         order-api, and what that costs.",
+    )
+    .next(&["start-here", "order-api", "slos"])
+    .row("Requests: rate, errors, duration", requests())
+    .row("Where the time goes", [heatmap(), endpoints()])
+    .row("Calls to order-api", calls())
+    .row("Connections and bytes", traffic())
+    .row("Process and runtime", rows::runtime(JOB))
+}
+
+fn requests() -> [Panel; 3] {
+    [
+        Panel::areas("Requests by route", Unit::RequestsPerSecond)
+            .says("Requests of customers. Good: steady, and the mix stays the same.")
+            .draws(format!("route:http_requests:rate1m{{{SHOP}}} > 0"), "{{method}} {{route}}"),
+        Panel::areas("Answers other than 2xx", Unit::RequestsPerSecond)
+            .says(
+                "By status code. Good: few 4xx, no 5xx. 409: stock or key; 422: not understood; \
+                 499: the client left; 503: order-api is away or refuses; 504: it is late.",
+            )
+            .draws(
+                trouble(
+                    "status_code",
+                    &format!(r#"http_requests_total{{{SHOP}, status_code!~"2.."}}"#),
+                ),
+                "{{status_code}}",
+            )
+            .tone("5..", Level::Bad),
+        Panel::lines("Duration", Unit::Seconds)
+            .says("Good: p95 below 500 ms, the objective; p50 of a few milliseconds.")
+            .percentiles("http_request_duration_seconds", SHOP)
+            .bad_from(0.5),
+    ]
+}
+
+fn heatmap() -> Panel {
+    Panel::heatmap("Duration, all of it", Unit::Seconds)
+        .says(
+            "How many requests took how long. Good: one band, low. A second band is a second way \
+             through the shop, a slow one; percentiles hide it until it is wide.",
+        )
+        .draws(buckets("http_request_duration_seconds", SHOP), "{{le}}")
+        .exemplars()
+}
+
+fn endpoints() -> Panel {
+    Panel::table("Endpoints", Unit::Count)
+        .says(
+            "Every endpoint that was asked for in the last minute. Good: errors 0, p95 below \
+             500 ms for each, not only for all together.",
+        )
+        .column("requests", Unit::RequestsPerSecond, "route:http_requests:rate1m > 0")
+        .column("5xx", Unit::Ratio, "route:http_request_errors:ratio_rate1m")
+        .column("p50", Unit::Seconds, "route:http_request_duration_seconds:p50 > 0")
+        .column("p95", Unit::Seconds, "route:http_request_duration_seconds:p95 > 0")
+        .column("p99", Unit::Seconds, "route:http_request_duration_seconds:p99 > 0")
+}
+
+fn calls() -> impl Iterator<Item = Panel> {
+    let attempts = format!(r#"grpc_client_attempts_total{{job="{JOB}"}}"#);
+    let requests = format!(r#"grpc_client_requests_total{{job="{JOB}"}}"#);
+    let [ended, failed, duration] = rows::calls(JOB);
+    let retries = Panel::lines("Attempts per request", Unit::Times)
+        .says(
+            "How often a call is made for each answer that is wanted. Good: 1. From 1.2 on, \
+             retries are a load of their own (alert RetryRatioHigh).",
+        )
+        .draws(share("", &attempts, &requests), "attempts")
+        .too_high(1.05, 1.2)
+        .next("order-api");
+    [retries, ended, failed, duration].into_iter().map(|panel| panel.size(6, 8))
+}
+
+fn traffic() -> [Panel; 4] {
+    [
+        Panel::lines("In hand", Unit::Count)
+            .says(
+                "Requests being worked on. Good: about requests per second times their duration. \
+                 Growing without more requests, they are stuck.",
+            )
+            .draws(
+                format!("sum by (method, route) (http_requests_active{{{SHOP}}})"),
+                "{{method}} {{route}}",
+            ),
+        Panel::lines("Connections", Unit::Count)
+            .says("Open connections of clients. Good: follows the number of clients.")
+            .draws("http_connections_active", "open"),
+        Panel::lines("Bytes", Unit::BytesPerSecond)
+            .says("Bodies received and sent. Good: moves with the requests.")
+            .draws(rate("", "http_request_size_bytes_sum"), "in")
+            .draws(rate("", "http_response_size_bytes_sum"), "out"),
+        Panel::lines("Size of an answer", Unit::Bytes)
+            .says(
+                "p95 of an answer's body, by route. Good: flat; a list that grows is a page too \
+                 long.",
+            )
+            .draws(
+                format!(
+                    "{} > 0",
+                    quantile(0.95, "method, route", "http_response_size_bytes", SHOP)
+                ),
+                "{{method}} {{route}}",
+            ),
+    ]
+    .map(|panel| panel.size(6, 8))
+}
