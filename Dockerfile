@@ -6,7 +6,9 @@ ARG REVISION=unknown
 # What was downloaded and compiled stays in caches of the builder, none of it in a layer.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \
-    MISHAP_REVISION="$REVISION" cargo build --release --locked \
+    # Cargo goes by the age of files, and the cache of compiled code may come from another checkout.
+    find crates proto prometheus docs -type f -exec touch {} + \
+    && MISHAP_REVISION="$REVISION" cargo build --release --locked \
         --package web-gateway --package order-api --package fulfillment-worker --package lab \
     && mkdir /programs \
     && cd target/release \

@@ -38,11 +38,6 @@ impl Envelope {
             redelivered: delivery.redelivered,
         }
     }
-
-    /// Whether someone may have fulfilled the order already.
-    pub(crate) fn may_be_a_repetition(&self) -> bool {
-        self.redelivered || self.attempts > 0
-    }
 }
 
 /// The letter.
@@ -94,7 +89,6 @@ mod tests {
         let envelope = Envelope::of(&delivery(properties));
         assert_eq!(envelope.message_id, "m-1");
         assert_eq!(envelope.correlation_id.as_str(), "checkout-7");
-        assert!(!envelope.may_be_a_repetition());
     }
 
     #[test]
@@ -102,7 +96,6 @@ mod tests {
         for value in [AMQPValue::LongInt(3), AMQPValue::LongLongInt(3), AMQPValue::ShortInt(3)] {
             let envelope = Envelope::of(&delivery(with_attempts(value)));
             assert_eq!(envelope.attempts, 3);
-            assert!(envelope.may_be_a_repetition());
         }
         let nonsense = with_attempts(AMQPValue::LongInt(-1));
         assert_eq!(Envelope::of(&delivery(nonsense)).attempts, 0);

@@ -15,7 +15,7 @@ const NAMES: [&str; 24] = [
     "alan",
     "barbara",
     "blaise",
-    "claude",
+    "chidi",
     "donald",
     "edsger",
     "emmy",

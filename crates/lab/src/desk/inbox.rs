@@ -17,7 +17,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use include_dir::{Dir, include_dir};
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,9 @@ use super::{
     answer::{Refusal, Wants},
 };
 
+/// How long an alert fires that is not told of again: Alertmanager repeats itself every minute, and
+/// never says that an alert it inhibits was resolved.
+const SILENCE: TimeDelta = TimeDelta::minutes(3);
 /// How many resolved alerts are remembered.
 const REMEMBERED: usize = 100;
 
@@ -60,6 +63,8 @@ pub(crate) struct Inbox(Mutex<Contents>);
 /// What is in the inbox.
 #[derive(Clone, Debug, Default, Serialize)]
 struct Contents {
+    /// Whether anyone has ever delivered anything.
+    delivered: bool,
     firing: Vec<Alert>,
     /// The latest first.
     resolved: VecDeque<Alert>,
@@ -104,8 +109,12 @@ async fn runbook(Path(name): Path<String>, wants: Wants) -> Response {
 impl Inbox {
     fn take(&self, alerts: Vec<Alert>, now: DateTime<Utc>) {
         let mut contents = self.0.lock().expect("no holder of the lock panics");
-        for alert in alerts {
+        contents.delivered = true;
+        for mut alert in alerts {
             contents.forget(&alert);
+            if alert.has_no_end() {
+                alert.ends_at = Some(now + SILENCE);
+            }
             if alert.is_firing(now) {
                 contents.firing.push(alert);
             } else {
@@ -136,7 +145,12 @@ impl Contents {
 
 impl Alert {
     fn is_firing(&self, now: DateTime<Utc>) -> bool {
-        self.ends_at.is_none_or(|end| end > now || end < self.starts_at)
+        self.ends_at.is_none_or(|end| end > now)
+    }
+
+    /// Alertmanager ends what fires in the year 1.
+    fn has_no_end(&self) -> bool {
+        self.ends_at.is_none_or(|end| end < self.starts_at)
     }
 
     fn is_page(&self) -> bool {
@@ -154,6 +168,9 @@ impl Alert {
 
 impl fmt::Display for Contents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.delivered {
+            f.write_str("nobody has delivered an alert yet; it takes a Prometheus to do so\n")?;
+        }
         f.write_str("firing")?;
         if self.firing.is_empty() {
             f.write_str("\n  nothing")?;
@@ -185,8 +202,6 @@ impl fmt::Display for Alert {
 
 #[cfg(test)]
 mod tests {
-    use chrono::TimeDelta;
-
     use super::*;
 
     fn alert(name: &str, severity: &str, ends_in: i64) -> Alert {
@@ -235,10 +250,13 @@ mod tests {
     }
 
     #[test]
-    fn the_year_one_means_that_it_fires() {
+    fn the_year_one_means_that_it_fires_until_it_is_no_longer_told_of() {
         let delivery = r#"{"alerts":[{"status":"firing","labels":{"alertname":"Page"},
             "annotations":{},"startsAt":"2026-01-02T03:04:05Z","endsAt":"0001-01-01T00:00:00Z"}]}"#;
         let delivery: Delivery = serde_json::from_str(delivery).unwrap();
-        assert!(delivery.alerts[0].is_firing(Utc::now()));
+        let (inbox, now) = (Inbox::default(), Utc::now());
+        inbox.take(delivery.alerts, now);
+        assert_eq!(inbox.contents(now + TimeDelta::minutes(2)).firing.len(), 1);
+        assert_eq!(inbox.contents(now + TimeDelta::minutes(4)).firing.len(), 0);
     }
 }

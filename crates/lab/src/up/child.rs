@@ -26,7 +26,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// A child that has lived this long starts with a short wait again.
 const SETTLED: Duration = Duration::from_secs(10);
 /// How long a child may take to stop before it is killed.
-const GRACE: Duration = Duration::from_secs(12);
+const GRACE: Duration = Duration::from_secs(16);
 
 /// How to run one child.
 #[derive(Clone, Debug)]
@@ -35,6 +35,8 @@ pub(crate) struct Program {
     pub(crate) name: &'static str,
     /// The arguments of the lab's own program that make it this child.
     pub(crate) arguments: Vec<String>,
+    /// Settings that are nobody else's business, as environment variables.
+    pub(crate) secrets: Vec<(&'static str, String)>,
     /// Where its output goes.
     pub(crate) log: PathBuf,
 }
@@ -86,6 +88,7 @@ impl Program {
         let child = Command::new(own_program()?)
             .arg0("lab")
             .args(&self.arguments)
+            .envs(self.secrets.iter().cloned())
             .stdin(Stdio::piped())
             .stdout(input.try_clone()?)
             .stderr(input)

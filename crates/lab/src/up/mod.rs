@@ -38,11 +38,11 @@ pub struct Args {
     pub ports: Ports,
 
     /// Use this Postgres instead of an embedded SQLite: `postgres://user:password@host/database`.
-    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    #[arg(long, env = "LAB_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<String>,
 
     /// Use this RabbitMQ instead of the embedded broker: `amqp://user:password@host:5672/%2f`.
-    #[arg(long, env = "AMQP_URL", value_name = "URL", hide_env_values = true)]
+    #[arg(long, env = "LAB_AMQP_URL", value_name = "URL", hide_env_values = true)]
     pub amqp_url: Option<String>,
 
     /// Do not start Prometheus, even if it is installed.
@@ -72,7 +72,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let world = World::start(&args).await?;
     let plan = Plan::new(&args, &world, prometheus)?;
     let desk = Desk::open(plan.desk()).await?;
-    let desk = tokio::spawn(desk.serve(world.stop.child_token()));
+    let mut desk = tokio::spawn(desk.serve(world.stop.child_token()));
     let mut children = JoinSet::new();
     for program in plan.programs() {
         children.spawn(program.supervise(stop.child_token()));
@@ -80,7 +80,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
     screen::greet(&plan);
     let watch = tokio::spawn(screen::watch(plan.desk_url(), stop.clone()));
-    let outcome = first_failure(&mut children, &stop).await;
+    let outcome = first_failure(&mut children, &mut desk, &stop).await;
     stop.cancel();
     watch.await.context("the screen has failed")?;
     while let Some(ended) = children.join_next().await {
@@ -93,10 +93,15 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 /// Waits for the end of the lab; an error if a supervisor has to give up before.
 async fn first_failure(
     children: &mut JoinSet<anyhow::Result<()>>,
+    desk: &mut JoinHandle<anyhow::Result<()>>,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     tokio::select! {
         () = stop.cancelled() => Ok(()),
+        ended = desk => {
+            ended.context("the control desk has failed")??;
+            anyhow::bail!("the control desk has ended");
+        }
         Some(ended) = children.join_next() => ended.context("a supervisor has failed")?,
     }
 }
@@ -124,7 +129,9 @@ impl World {
 
     async fn end(self, desk: JoinHandle<anyhow::Result<()>>) -> anyhow::Result<()> {
         self.stop.cancel();
-        desk.await.context("the control desk has failed")??;
+        if !desk.is_finished() {
+            desk.await.context("the control desk has failed")??;
+        }
         if let Some(broker) = self.broker {
             broker.ended().await?;
         }

@@ -99,58 +99,58 @@ impl Plan {
     }
 
     fn order_api(&self) -> Program {
-        self.service(
-            "order-api",
-            [
-                ("--listen", local(self.ports.order_api_port).to_string()),
-                ("--side-listen", local(self.ports.order_api_side_port).to_string()),
-                ("--database-url", self.database.url.clone()),
-                ("--amqp-url", self.queue.url.clone()),
-            ],
-        )
+        let settings = [
+            ("--listen", local(self.ports.order_api_port).to_string()),
+            ("--side-listen", local(self.ports.order_api_side_port).to_string()),
+        ];
+        let secrets = [("DATABASE_URL", &self.database), ("AMQP_URL", &self.queue)];
+        self.service("order-api", settings, secrets)
     }
 
     fn web_gateway(&self) -> Program {
-        self.service(
-            "web-gateway",
-            [
-                ("--listen", local(self.ports.gateway_port).to_string()),
-                ("--side-listen", local(self.ports.gateway_side_port).to_string()),
-                ("--order-api-url", self.order_api_url()),
-            ],
-        )
+        let settings = [
+            ("--listen", local(self.ports.gateway_port).to_string()),
+            ("--side-listen", local(self.ports.gateway_side_port).to_string()),
+            ("--order-api-url", self.order_api_url()),
+        ];
+        self.service("web-gateway", settings, [])
     }
 
     fn fulfillment_worker(&self) -> Program {
-        self.service(
-            "fulfillment-worker",
-            [
-                ("--side-listen", local(self.ports.worker_side_port).to_string()),
-                ("--amqp-url", self.queue.url.clone()),
-                ("--order-api-url", self.order_api_url()),
-            ],
-        )
+        let settings = [
+            ("--side-listen", local(self.ports.worker_side_port).to_string()),
+            ("--order-api-url", self.order_api_url()),
+        ];
+        self.service("fulfillment-worker", settings, [("AMQP_URL", &self.queue)])
     }
 
-    fn service<const N: usize>(
+    /// A service; addresses with passwords go by the environment, which only its owner can read.
+    fn service<const N: usize, const M: usize>(
         &self,
         name: &'static str,
         settings: [(&str, String); N],
+        secrets: [(&'static str, &Source); M],
     ) -> Program {
         let arguments = ["service", "--with-parent", name].map(str::to_owned).into_iter();
         let settings = settings.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]);
-        self.program(name, arguments.chain(settings).collect())
+        let secrets = secrets.map(|(name, source)| (name, source.url.clone()));
+        self.program(name, arguments.chain(settings).collect(), secrets.into())
     }
 
     fn prometheus(&self) -> Option<Program> {
         let program = self.prometheus.as_ref()?;
         let arguments = ["guard".to_owned(), program.display().to_string()].into_iter();
         let arguments = arguments.chain(self.prometheus_arguments.clone()).collect();
-        Some(self.program("prometheus", arguments))
+        Some(self.program("prometheus", arguments, Vec::new()))
     }
 
-    fn program(&self, name: &'static str, arguments: Vec<String>) -> Program {
-        Program { name, arguments, log: self.logs.join(format!("{name}.log")) }
+    fn program(
+        &self,
+        name: &'static str,
+        arguments: Vec<String>,
+        secrets: Vec<(&'static str, String)>,
+    ) -> Program {
+        Program { name, arguments, secrets, log: self.logs.join(format!("{name}.log")) }
     }
 }
 

@@ -10,6 +10,9 @@ use tokio_util::sync::CancellationToken;
 use super::plan::{Plan, Source};
 use crate::desk::Status;
 
+/// How long the desk may take to say how it goes.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Says what runs where and what to try.
 pub(crate) fn greet(plan: &Plan) {
     let (shop, desk, ports) = (plan.gateway_url(), plan.desk_url(), &plan.ports);
@@ -61,7 +64,8 @@ fn describe(source: &Source, embedded: &str) -> String {
 pub(crate) async fn watch(desk_url: String, stop: CancellationToken) {
     let terminal = io::stdout().is_terminal();
     let pause = Duration::from_secs(if terminal { 1 } else { 10 });
-    let client = reqwest::Client::new();
+    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build();
+    let client = client.expect("a client without TLS needs nothing");
     loop {
         tokio::select! {
             () = tokio::time::sleep(pause) => {}

@@ -65,6 +65,12 @@ async fn whatever_is_killed_every_accepted_order_is_fulfilled_exactly_once(mut w
     assert_eq!(ledger.outbox().await, 0);
     assert_eq!(queued(&world).await, 0);
 
+    let log = world.lab.log("fulfillment-worker");
+    for id in &accepted {
+        let lines =
+            log.lines().filter(|line| line.contains("order fulfilled") && line.contains(id));
+        assert!(lines.count() <= 1, "the worker has fulfilled {id} twice");
+    }
     let ordered = ledger.ordered().await;
     for (sku, stock) in ledger.stock().await {
         let sold = ordered.get(&sku).copied().unwrap_or_default();
@@ -184,8 +190,9 @@ async fn queued(world: &World) -> i64 {
         let request = reqwest::Client::new().get(&url).header("accept", "application/json");
         let status: Value = request.send().await.ok()?.json().await.ok()?;
         let waiting = status["queue"]["waiting"].as_i64()?;
+        let retrying = status["queue"]["retrying"].as_i64()?;
         let dead = status["queue"]["dead"].as_i64()?;
-        (waiting == 0 && dead == 0).then_some(0)
+        (waiting + retrying + dead == 0).then_some(0)
     })
     .await
 }
