@@ -30,6 +30,12 @@ impl Link {
         }
     }
 
+    /// Whether the broker, short of memory or disk, takes no messages for now. It reads nothing
+    /// from this connection then, not even that it is closed.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.connection.status().blocked()
+    }
+
     pub(super) async fn close(self) {
         // It may be gone already, which is as well.
         let _ = timeout(PATIENCE, self.connection.close(200, "stopping".into())).await;

@@ -65,14 +65,9 @@ impl Relay {
         loop {
             // Asked before claiming, so that what was written before the stop is claimed.
             let last = stop.is_cancelled();
-            match self.store.claim_events(BATCH, LEASE).await {
-                Ok(Claimed { events, full }) => {
-                    self.publish(link, events).await?;
-                    if full {
-                        continue;
-                    }
-                }
-                Err(error) => log(&error, "cannot claim events"),
+            // What a blocked broker was sent would wait there, and be sent again.
+            if !link.is_blocked() && self.relay_batch(link).await? {
+                continue;
             }
             if last {
                 return Ok(());
@@ -83,6 +78,20 @@ impl Relay {
                 () = stop.cancelled() => {}
             }
             link.check()?;
+        }
+    }
+
+    /// Publishes what waits; whether there may be more.
+    async fn relay_batch(&self, link: &Link) -> lapin::Result<bool> {
+        match self.store.claim_events(BATCH, LEASE).await {
+            Ok(Claimed { events, full }) => {
+                self.publish(link, events).await?;
+                Ok(full)
+            }
+            Err(error) => {
+                log(&error, "cannot claim events");
+                Ok(false)
+            }
         }
     }
 
@@ -101,7 +110,7 @@ impl Relay {
         if let Err(error) = self.store.delete_events(&confirmed).await {
             log(&error, "cannot delete published events");
         }
-        if outcomes.contains(&Published::TimedOut) {
+        if outcomes.contains(&Published::TimedOut) && !link.is_blocked() {
             return Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into());
         }
         link.check()

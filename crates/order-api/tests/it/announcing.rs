@@ -125,3 +125,25 @@ async fn what_was_placed_last_is_announced_before_the_service_stops() {
     }
     shop.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_blocks_publishers_is_waited_for_on_one_connection() {
+    let shop = Shop::start().await;
+    let broker = shop.broker.as_ref().unwrap().handle.clone();
+    broker.block("low on memory");
+    // The first that is sent tells the relay; the others wait in the outbox.
+    shop.place(&[("TEA-001", 1)]).await.unwrap();
+    shop.metric_is("outbox_publishes_total{result=\"confirmed\"}", 1.0).await;
+    for _ in 0..5 {
+        shop.place(&[("TEA-001", 1)]).await.unwrap();
+    }
+    shop.metric_is("outbox_depth", 5.0).await;
+    shop.metric_exceeds("outbox_oldest_age_seconds", 6.0).await;
+    assert_eq!(broker.stats().connections, 1);
+
+    broker.unblock();
+    shop.metric_is("outbox_publishes_total{result=\"confirmed\"}", 6.0).await;
+    shop.metric_is("outbox_publishes_total{result=\"timed_out\"}", 0.0).await;
+    shop.metric_is("outbox_depth", 0.0).await;
+    shop.finish().await;
+}

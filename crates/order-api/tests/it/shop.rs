@@ -35,6 +35,7 @@ pub(crate) struct Shop {
 
 /// A broker that runs.
 pub(crate) struct Running {
+    pub(crate) handle: broker::Handle,
     stop: CancellationToken,
     running: JoinHandle<()>,
 }
@@ -91,14 +92,14 @@ impl Shop {
     pub(crate) async fn start_broker(&mut self) {
         let listen = ([127, 0, 0, 1], self.broker_port).into();
         let broker = Broker::bind(broker::Config { listen, ..Default::default() }).await.unwrap();
-        let stop = CancellationToken::new();
+        let (handle, stop) = (broker.handle(), CancellationToken::new());
         let running = tokio::spawn(broker.run(stop.clone()));
-        self.broker = Some(Running { stop, running });
+        self.broker = Some(Running { handle, stop, running });
     }
 
     /// The broker and all it holds is gone.
     pub(crate) async fn stop_broker(&mut self) {
-        let Running { stop, running } = self.broker.take().unwrap();
+        let Running { stop, running, .. } = self.broker.take().unwrap();
         stop.cancel();
         running.await.unwrap();
     }
