@@ -50,6 +50,16 @@ def draw(axes, panel, answers, span):
         axes.xaxis.set_major_locator(dates.AutoDateLocator(minticks=3, maxticks=7))
 
 
+def dots(axes, exemplars):
+    """Exemplars: measured one by one, each with a trace; of a quarter minute the largest."""
+    largest = {}
+    for at, value in exemplars:
+        largest[at // 15] = max(largest.get(at // 15, (0, 0)), (value, at))
+    seen = [(datetime.fromtimestamp(at), value) for value, at in largest.values()]
+    axes.scatter(*zip(*seen) if seen else ([], []), s=7, marker="D", color="#5794f2", alpha=0.8,
+                 linewidth=0, zorder=3)
+
+
 def nothing(axes, panel):
     """Says that there is no data; in red, unless the panel says that this may be so."""
     excuse = panel["fieldConfig"]["defaults"].get("noValue")

@@ -33,6 +33,13 @@ class Prometheus:
             for result in results
         ]
 
+    def exemplars(self, expr):
+        """The exemplars of a query's series: [(time, value), …]."""
+        span = {"query": expr, "start": self.start, "end": self.end}
+        series = self._ask("query_exemplars", span)["data"]
+        found = [exemplar for one in series for exemplar in one["exemplars"]]
+        return [(exemplar["timestamp"], float(exemplar["value"])) for exemplar in found]
+
     def _ask(self, path, parameters):
         query = urllib.parse.urlencode(parameters)
         try:

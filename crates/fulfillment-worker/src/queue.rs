@@ -136,7 +136,7 @@ async fn open(url: &AmqpUrl, name: &str) -> Result<(Connection, Channel), Error>
     let mut uri = url.expose();
     uri.query.heartbeat.get_or_insert(HEARTBEAT);
     let properties = ConnectionProperties::default().with_connection_name(LongString::from(name));
-    let connection = patiently(Connection::connect_uri(uri, properties)).await?;
+    let connection = patiently(contract::broker::connect(uri, properties)).await?;
     let channel = patiently(connection.create_channel()).await?;
     Ok((connection, channel))
 }

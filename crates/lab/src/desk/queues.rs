@@ -1,6 +1,6 @@
 //! The broker as the desk sees it: how much waits where.
 
-use std::{fmt, time::Duration};
+use std::{fmt, io::ErrorKind, time::Duration};
 
 use anyhow::Context as _;
 use contract::topology::{self, DEAD_LETTERS, FULFILLMENT_QUEUE, RETRIES};
@@ -76,7 +76,8 @@ impl fmt::Debug for Queues {
 }
 
 async fn connect(url: &str) -> lapin::Result<Connection> {
-    let connection = Connection::connect(url, ConnectionProperties::default()).await?;
+    let uri = url.parse().map_err(|error| std::io::Error::new(ErrorKind::InvalidInput, error))?;
+    let connection = contract::broker::connect(uri, ConnectionProperties::default()).await?;
     // The desk may be here before anyone else.
     let channel = connection.create_channel().await?;
     topology::declare(&channel).await?;

@@ -70,7 +70,7 @@ async fn try_connect(broker: &AmqpUrl) -> lapin::Result<Link> {
         let mut uri = broker.0.clone();
         uri.query.heartbeat = uri.query.heartbeat.or(Some(HEARTBEAT));
         let properties = ConnectionProperties::default().with_connection_name("order-api".into());
-        let connection = Connection::connect_uri(uri, properties).await?;
+        let connection = contract::broker::connect(uri, properties).await?;
         let channel = connection.create_channel().await?;
         contract::topology::declare(&channel).await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;

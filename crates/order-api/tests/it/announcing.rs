@@ -147,3 +147,18 @@ async fn a_broker_that_blocks_publishers_is_waited_for_on_one_connection() {
     shop.metric_is("outbox_depth", 0.0).await;
     shop.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_is_away_for_long_costs_no_tasks() {
+    let mut shop = Shop::start().await;
+    shop.stop_broker().await;
+    shop.metric_is("outbox_broker_connected", 0.0).await;
+    shop.place(&[("TEA-001", 1)]).await.unwrap();
+    shop.metric_exceeds("outbox_oldest_age_seconds", 2.0).await;
+    let before = shop.metrics().await["runtime_tasks_alive"];
+    // Four tries later at least; each used to leave two.
+    shop.metric_exceeds("outbox_oldest_age_seconds", 14.0).await;
+    let after = shop.metrics().await["runtime_tasks_alive"];
+    assert!(after <= before + 1.0, "{before} tasks became {after}");
+    shop.finish().await;
+}
