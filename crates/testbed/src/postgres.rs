@@ -4,11 +4,12 @@ use std::fs;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use rustix::process::{Signal, getuid};
 use tempfile::TempDir;
+use tokio::time::sleep;
 
 use crate::process::Process;
 use crate::{free_port, program};
@@ -19,6 +20,8 @@ const DIRECTORIES: [&str; 3] = [
     "/usr/local/opt/postgresql*/bin",
 ];
 const PATIENCE: Duration = Duration::from_secs(60);
+/// The pause before a server that did not start is started again.
+const RETRY: Duration = Duration::from_millis(300);
 const DATABASE: &str = "testbed";
 
 /// Fast, but nothing a client was told is committed is lost when the processes are killed:
@@ -105,6 +108,17 @@ impl Postgres {
     /// When it does not start; the error holds the end of its log.
     pub async fn restart(&mut self) -> Result<()> {
         self.kill();
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.launch().await {
+                // Backends that were killed too may hold the shared memory for a moment longer.
+                Err(_) if Instant::now() < deadline => sleep(RETRY).await,
+                outcome => return outcome.context("cannot start Postgres"),
+            }
+        }
+    }
+
+    async fn launch(&mut self) -> Result<()> {
         let mut command = self.command("postgres");
         command.arg("-D").arg(self.data());
         let process = Process::start(&mut command, self.directory.path(), "log")?;
@@ -118,7 +132,6 @@ impl Postgres {
                     .is_ok_and(|status| status.success())
             })
             .await
-            .context("cannot start Postgres")
     }
 
     fn initialize(&self) -> Result<()> {

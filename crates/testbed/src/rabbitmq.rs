@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::process::Process;
 use crate::{free_port, program};
@@ -22,6 +22,8 @@ const DIRECTORIES: [&str; 3] = [
     "/usr/local/opt/rabbitmq/sbin",
 ];
 const PATIENCE: Duration = Duration::from_secs(120);
+/// The pause before a node that did not start is started again.
+const RETRY: Duration = Duration::from_millis(300);
 
 /// A running RabbitMQ node with its own data, cookie and port mapper; dropping it kills and
 /// removes it. Its Prometheus plugin is on.
@@ -110,13 +112,20 @@ impl RabbitMq {
     /// When it does not start; the error holds the end of its log.
     pub async fn restart(&mut self) -> Result<()> {
         self.kill();
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.launch().await {
+                // The name of a node that was killed may be taken for a moment longer.
+                Err(_) if Instant::now() < deadline => sleep(RETRY).await,
+                outcome => return outcome.context("cannot start RabbitMQ"),
+            }
+        }
+    }
+
+    async fn launch(&mut self) -> Result<()> {
         let node = Process::start(&mut self.command()?, self.directory.path(), "node.log")?;
         let port = self.ports.amqp;
-        self.node
-            .insert(node)
-            .wait_until(PATIENCE, async || greets(port).await)
-            .await
-            .context("cannot start RabbitMQ")
+        self.node.insert(node).wait_until(PATIENCE, async || greets(port).await).await
     }
 
     fn configure(&self) -> Result<()> {
