@@ -3,7 +3,7 @@
 //! - [`service`]: a service's `main`: parse, start, run, finish.
 //! - [`config`]: the settings that every service has.
 //! - [`logs`]: one JSON line per thing that happened; readable text on a terminal.
-//! - [`metrics`]: a metric is a sentence, a unit and labels that can list their values.
+//! - [`metrics`](mod@metrics): a metric is a sentence, a unit and labels that can list their values.
 //! - [`correlation`]: the business thread through every hop.
 //! - [`trace`]: the W3C trace context through every hop.
 //! - [`rpc`]: one hop over gRPC, as a server and as a client.

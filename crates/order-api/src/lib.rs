@@ -4,7 +4,7 @@
 //! - [`mod@error`]: what can go wrong, and what a client is told of it.
 //! - [`metrics`]: what is measured.
 //! - [`status`]: where an order stands, and the one table of how it may move on.
-//! - [`store`]: orders, products and events in Postgres or SQLite.
+//! - [`store`](mod@store): orders, products and events in Postgres or SQLite.
 //! - `orders`: the subject; `rpc`, `messages`, `page` and `server` bring it to gRPC.
 //! - `relay`: takes events out of the outbox and to the broker.
 

@@ -2,8 +2,8 @@
 //!
 //! - [`Postgres`], [`RabbitMq`] and [`Prometheus`] start a server that no other test shares, can
 //!   kill it as a crash would and start it again on the same data and port.
-//! - [`left_out`] lets a test return early, and say so, where a server is not installed.
-//! - [`eventually`] polls instead of sleeping, and [`free_port`] finds a place to listen.
+//! - [`left_out()`] lets a test return early, and say so, where a server is not installed.
+//! - [`eventually()`] polls instead of sleeping, and [`free_port()`] finds a place to listen.
 //!
 //! Every server started here ends with the test process, even if that is killed (see `process`).
 

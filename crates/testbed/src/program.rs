@@ -11,7 +11,7 @@ pub(crate) fn find(program: &str, directories: &[&str]) -> Option<PathBuf> {
     own.chain(path()).map(|directory| directory.join(program)).find(|file| file.is_file())
 }
 
-/// Why a server cannot be started here, as [`crate::left_out`] prints it.
+/// Why a server cannot be started here, as [`crate::left_out()`] prints it.
 pub(crate) fn missing(program: &str, apt: &str, brew: &str) -> String {
     format!("{program} is not installed (apt-get install {apt}, or brew install {brew})")
 }

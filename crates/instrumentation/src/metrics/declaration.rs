@@ -92,7 +92,7 @@ pub struct Declaration {
     pub series: fn() -> Vec<Vec<&'static str>>,
 }
 
-/// Declares a struct of metrics and its `CATALOGUE`; see [`crate::metrics`].
+/// Declares a struct of metrics and its `CATALOGUE`; see [`mod@crate::metrics`].
 #[macro_export]
 macro_rules! metrics {
     (

@@ -23,7 +23,7 @@ pub trait LabelSet: Copy + Send + Sync + 'static {
     }
 }
 
-/// Declares an enum that is a label; see [`crate::metrics`].
+/// Declares an enum that is a label; see [`mod@crate::metrics`].
 #[macro_export]
 macro_rules! label {
     (
