@@ -2,6 +2,7 @@
 
 use std::{
     env, fmt,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -31,11 +32,14 @@ enum Finding {
 
 /// Checks everything and says what to do; fails if `cargo run` would.
 pub fn run(args: &Args) -> ExitCode {
-    println!("cargo run:");
     let needed: Vec<_> = needed(&args.ports).collect();
-    needed.iter().for_each(|finding| println!("  {finding}"));
-    println!("docker compose up, and just:");
-    optional().iter().for_each(|finding| println!("  {finding}"));
+    let list = |findings: &[Finding]| -> String {
+        findings.iter().map(|finding| format!("  {finding}\n")).collect()
+    };
+    let (first, second) = (list(&needed), list(&optional()));
+    let report = format!("cargo run:\n{first}docker compose up, and just:\n{second}");
+    // A reader that has seen enough, such as `head`, is no failure.
+    let _ = io::stdout().write_all(report.as_bytes());
     match needed.iter().any(|finding| matches!(finding, Finding::Bad(_))) {
         true => ExitCode::FAILURE,
         false => ExitCode::SUCCESS,
