@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_first_delivery_is_no_repetition() {
+    fn a_first_delivery_says_who_and_in_which_thread() {
         let properties = BasicProperties::default()
             .with_message_id("m-1".into())
             .with_correlation_id("checkout-7".into());
