@@ -1,5 +1,7 @@
 //! The settings that every service has.
 
+use http::Uri;
+
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
@@ -31,4 +33,9 @@ pub struct Config {
     #[arg(long, env = "WORKER_THREADS", default_value_t = 2, value_name = "COUNT",
           value_parser = clap::value_parser!(u16).range(1..=64))]
     pub worker_threads: u16,
+
+    /// Where traces and logs are sent over OTLP (gRPC), `http://host:4317`; without it they are
+    /// sent nowhere.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp_endpoint: Option<Uri>,
 }
