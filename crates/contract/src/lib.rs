@@ -4,11 +4,13 @@
 //! - [`order`]: the rules that every order obeys, as types that cannot hold anything else.
 //! - [`refusal`]: the stable reasons with which order-api refuses a call.
 //! - [`event`]: what order-api announces on the queue.
-//! - [`broker`]: connecting to it.
+//! - [`message`]: what a message carries beside its body.
+//! - [`broker`]: connecting to the queue.
 //! - [`topology`]: exchanges and queues, declared the same way by everyone who uses them.
 
 pub mod broker;
 pub mod event;
+pub mod message;
 pub mod order;
 pub mod refusal;
 pub mod topology;

@@ -3,8 +3,15 @@
 use std::time::Duration;
 
 use chrono::Utc;
-use contract::{event::OrderPlaced, topology::ATTEMPTS_HEADER};
-use instrumentation::correlation::CorrelationId;
+use contract::{
+    event::OrderPlaced,
+    message::{self, TRACEPARENT_HEADER, TRACESTATE_HEADER},
+    topology::{ATTEMPTS_HEADER, FULFILLMENT_QUEUE},
+};
+use instrumentation::{
+    correlation::CorrelationId,
+    trace::{Carried, KeyValue, Span, SpanKind, attribute},
+};
 use lapin::{
     message::Delivery,
     types::{AMQPValue, FieldTable, ShortString},
@@ -19,6 +26,8 @@ pub(crate) struct Envelope {
     pub(crate) message_id: String,
     /// The business thread that it belongs to.
     pub(crate) correlation_id: CorrelationId,
+    /// The trace that it belongs to.
+    pub(crate) trace: Carried,
     /// How many tries have failed.
     pub(crate) attempts: usize,
     /// Whether a broker delivered it before, to someone who did not settle it.
@@ -31,12 +40,46 @@ impl Envelope {
         let text =
             |property: &Option<ShortString>| property.as_ref().map(|text| text.as_str().to_owned());
         let correlation_id = text(properties.correlation_id());
+        let headers = properties.headers().as_ref();
+        let header = |name| headers.and_then(|headers| message::text(headers, name));
+        let trace = Carried {
+            traceparent: header(TRACEPARENT_HEADER).map(str::to_owned),
+            tracestate: header(TRACESTATE_HEADER).map(str::to_owned),
+        };
         Self {
             message_id: text(properties.message_id()).unwrap_or_default(),
             correlation_id: CorrelationId::accept_or_make(correlation_id.as_deref()),
-            attempts: properties.headers().as_ref().map_or(0, attempts),
+            trace,
+            attempts: headers.map_or(0, attempts),
             redelivered: delivery.redelivered,
         }
+    }
+}
+
+impl Envelope {
+    /// The span of working on it: part of its order's trace, each time it comes.
+    pub(crate) fn span(&self, body_size: usize) -> Span {
+        let mut attributes = vec![
+            KeyValue::new(attribute::MESSAGING_SYSTEM, "rabbitmq"),
+            KeyValue::new(attribute::MESSAGING_OPERATION_TYPE, "process"),
+            KeyValue::new(attribute::MESSAGING_OPERATION_NAME, "process"),
+            KeyValue::new(attribute::MESSAGING_DESTINATION_NAME, FULFILLMENT_QUEUE),
+            KeyValue::new(attribute::MESSAGING_MESSAGE_ID, self.message_id.clone()),
+            KeyValue::new(
+                attribute::MESSAGING_MESSAGE_CONVERSATION_ID,
+                self.correlation_id.to_string(),
+            ),
+            KeyValue::new(attribute::MESSAGING_MESSAGE_BODY_SIZE, body_size as i64),
+        ];
+        if self.redelivered {
+            attributes.push(KeyValue::new(attribute::MESSAGING_MESSAGE_REDELIVERED, true));
+        }
+        if self.attempts > 0 {
+            let retries = i64::try_from(self.attempts).unwrap_or(i64::MAX);
+            attributes.push(KeyValue::new(attribute::MESSAGING_MESSAGE_RETRIES, retries));
+        }
+        let name = format!("process {FULFILLMENT_QUEUE}");
+        Span::begin(SpanKind::Consumer, name, &self.trace.context(), attributes)
     }
 }
 

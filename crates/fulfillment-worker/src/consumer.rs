@@ -8,7 +8,10 @@ use std::{
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use contract::topology::DEAD_LETTERS;
 use futures_util::StreamExt as _;
-use instrumentation::health::Check;
+use instrumentation::{
+    health::Check,
+    trace::{self, attribute},
+};
 use lapin::{
     message::Delivery,
     options::{BasicAckOptions, BasicNackOptions},
@@ -141,31 +144,41 @@ impl Consumer {
     async fn handle(self: Arc<Self>, delivery: Delivery) {
         let envelope = Envelope::of(&delivery);
         let correlation_id = envelope.correlation_id.clone();
-        let span = tracing::info_span!(
+        let fields = tracing::info_span!(
             "fulfill_order",
             message_id = envelope.message_id,
-            correlation_id = correlation_id.as_str(),
             order_id = tracing::field::Empty,
             customer_id = tracing::field::Empty,
         );
-        correlation_id.scope(self.process(&delivery, &envelope)).instrument(span).await;
+        let span = envelope.span(delivery.data.len());
+        let work = self.process(&delivery, &envelope, &span).instrument(fields);
+        correlation_id.scope(span.scope(work)).await;
     }
 
-    async fn process(&self, delivery: &Delivery, envelope: &Envelope) {
+    async fn process(&self, delivery: &Delivery, envelope: &Envelope, span: &trace::Span) {
         let started = Instant::now();
         let _in_flight = self.metrics.fulfillment_messages_in_flight.hold(());
         if envelope.redelivered {
             self.metrics.fulfillment_redeliveries_total.increment(1);
         }
-        let result = self.work(delivery, envelope).await;
+        let result = self.work(delivery, envelope, span).await;
         let outcome = Outcome::of(result, envelope.attempts);
+        outcome.show(span);
         let ending = self.settle(delivery, envelope, outcome).await;
+        span.set(attribute::OUTCOME, ending.as_str());
         self.metrics.fulfillment_messages_total.with(ending).increment(1);
         self.metrics.fulfillment_processing_duration_seconds.record(ending, started.elapsed());
     }
 
-    async fn work(&self, delivery: &Delivery, envelope: &Envelope) -> Result<Done, Error> {
+    async fn work(
+        &self,
+        delivery: &Delivery,
+        envelope: &Envelope,
+        span: &trace::Span,
+    ) -> Result<Done, Error> {
         let order = assignment::read(delivery)?;
+        span.set(attribute::ORDER_ID, order.order_id.to_string());
+        span.set(attribute::CUSTOMER_ID, order.customer_id.clone());
         Span::current()
             .record("order_id", tracing::field::display(order.order_id))
             .record("customer_id", &order.customer_id);

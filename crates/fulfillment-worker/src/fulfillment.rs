@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use contract::event::OrderPlaced;
 use faults::{Seam, Switchboard};
+use instrumentation::trace::{Span, SpanKind};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use rand_distr::{Distribution as _, LogNormal};
 use uuid::Uuid;
@@ -64,7 +65,9 @@ impl Fulfillment {
             return Ok(Done::Before);
         }
         self.switchboard.strike(Seam::FulfillOrder).await?;
-        let found = self.pick_and_pack(order).await;
+        let span = Span::part(SpanKind::Internal, "pick and pack", Vec::new);
+        let found = span.scope(self.pick_and_pack(order)).await;
+        drop(span);
         let (done, recorded) = if found {
             (Done::Fulfilled, self.order_api.complete(id, &envelope.message_id).await?)
         } else {

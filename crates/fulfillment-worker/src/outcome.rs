@@ -1,6 +1,7 @@
 //! What a result means for the message: done, try again, give up.
 
 use contract::topology::{RETRIES, RetryQueue};
+use instrumentation::trace::Span;
 
 use crate::{
     error::Error,
@@ -43,6 +44,21 @@ impl Outcome {
         match self {
             Self::Fulfilled | Self::Failed | Self::Duplicate => true,
             Self::Retried(..) | Self::Parked(..) => false,
+        }
+    }
+
+    /// Says on the span of the work what made it fail, if it did.
+    pub(crate) fn show(&self, span: &Span) {
+        match self {
+            Self::Fulfilled | Self::Failed | Self::Duplicate => {}
+            Self::Retried(_, error) => {
+                span.fail("retried", "");
+                span.record_error(error.to_string());
+            }
+            Self::Parked(reason, error) => {
+                span.fail(reason.as_str(), "");
+                span.record_error(error.to_string());
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! The settings that every service has.
 
-use http::Uri;
+use crate::export;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -13,7 +13,7 @@ pub enum LogFormat {
     Text,
 }
 
-/// Settings of logs and of the runtime; flattened into each service's own.
+/// Settings of logs, of traces and of the runtime; flattened into each service's own.
 #[derive(Clone, Debug, clap::Args)]
 #[group(skip)]
 pub struct Config {
@@ -34,8 +34,7 @@ pub struct Config {
           value_parser = clap::value_parser!(u16).range(1..=64))]
     pub worker_threads: u16,
 
-    /// Where traces and logs are sent over OTLP (gRPC), `http://host:4317`; without it they are
-    /// sent nowhere.
-    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
-    pub otlp_endpoint: Option<Uri>,
+    /// Traces, and where they and the logs are sent.
+    #[command(flatten)]
+    pub export: export::Config,
 }

@@ -2,10 +2,11 @@
 //!
 //! - [`service`]: a service's `main`: parse, start, run, finish.
 //! - [`config`]: the settings that every service has.
-//! - [`logs`]: one JSON line per thing that happened; readable text on a terminal.
+//! - [`logs`]: one line per thing that happened: JSON, readable text on a terminal, OTLP.
 //! - [`metrics`](mod@metrics): a metric is a sentence, a unit and labels that can list their values.
 //! - [`correlation`]: the business thread through every hop.
-//! - [`trace`]: the W3C trace context through every hop.
+//! - [`trace`]: spans, and the W3C trace context through every hop.
+//! - [`export`]: traces and logs on their way out, over OTLP.
 //! - [`rpc`]: one hop over gRPC, as a server and as a client.
 //! - [`process`]: what a process and its runtime cost.
 //! - [`health`]: alive, and ready.
@@ -14,6 +15,7 @@
 
 pub mod config;
 pub mod correlation;
+pub mod export;
 pub mod health;
 pub mod logs;
 pub mod metrics;

@@ -13,7 +13,7 @@ use clap::Args;
 use tokio::runtime;
 use tokio_util::sync::CancellationToken;
 
-use crate::{config, logs, shutdown};
+use crate::{config, export, logs, shutdown};
 
 /// The settings of a service.
 pub trait Config: Args {
@@ -45,7 +45,8 @@ where
         return healthcheck(config.side_listen());
     }
     let settings = config.instrumentation().clone();
-    logs::start(C::SERVICE, &settings);
+    let export = export::start(C::SERVICE, &settings.environment, &settings.export);
+    logs::start(C::SERVICE, &settings, &export);
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(settings.worker_threads.into())
         .enable_all()
@@ -54,7 +55,9 @@ where
     let outcome = runtime.block_on(async { run(config, shutdown::on_signal()).await });
     // A task stuck in a blocking call must not keep a stopped service alive.
     runtime.shutdown_timeout(Duration::from_secs(1));
-    finish(outcome)
+    let code = finish(outcome);
+    export.finish();
+    code
 }
 
 /// The command line of a service.

@@ -15,6 +15,7 @@ use tokio::{net::TcpListener, runtime};
 
 use crate::{
     health::Readiness,
+    logs,
     metrics::Registry,
     process::{self, Sampler},
 };
@@ -47,7 +48,7 @@ impl Side {
             .with_context(|| format!("cannot listen on {listen} (side port)"))?;
         socket.set_nonblocking(true).context("cannot prepare the side port")?;
         let address = socket.local_addr().context("cannot read the side port's address")?;
-        let router = router(self.clone()).merge(control);
+        let router = router(self.clone()).merge(log_level()).merge(control);
         let registry = Arc::clone(&self.registry);
         thread::Builder::new()
             .name("side".to_owned())
@@ -64,6 +65,18 @@ pub fn router(side: Side) -> Router {
         .route("/health", get(|| async { "alive\n" }))
         .route("/ready", get(ready))
         .with_state(side)
+}
+
+/// `GET` and `PUT /control/log-level`: what is logged, and to change it without a restart.
+fn log_level() -> Router {
+    let show = || async { format!("{}\n", logs::level()) };
+    let change = |level: String| async move {
+        match logs::set_level(level.trim()) {
+            Ok(()) => (StatusCode::OK, format!("{}\n", logs::level())),
+            Err(error) => (StatusCode::BAD_REQUEST, format!("{error}\n")),
+        }
+    };
+    Router::new().route("/control/log-level", get(show).put(change))
 }
 
 /// `GET /metrics`: OpenMetrics with exemplars for those who ask for it, else the Prometheus text.

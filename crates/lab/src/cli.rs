@@ -170,11 +170,15 @@ fn wait(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<
 }
 
 fn run_desk(args: Desk) -> anyhow::Result<ExitCode> {
-    instrumentation::logs::start("lab", &args.instrumentation);
-    wait(async {
+    let settings = args.instrumentation;
+    let export = instrumentation::export::start("lab", &settings.environment, &settings.export);
+    instrumentation::logs::start("lab", &settings, &export);
+    let outcome = wait(async {
         desk::run(args.desk, instrumentation::shutdown::on_signal()).await?;
         Ok(ExitCode::SUCCESS)
-    })
+    });
+    export.finish();
+    outcome
 }
 
 async fn chaos(Chaos { desk, name, settings }: Chaos) -> anyhow::Result<ExitCode> {

@@ -6,7 +6,7 @@ use contract::{
     order::{Cart, CustomerId, IdempotencyKey, Invalid},
     shop::v1,
 };
-use instrumentation::correlation::CorrelationId;
+use instrumentation::{correlation::CorrelationId, trace::Carried};
 use uuid::Uuid;
 
 use crate::{
@@ -27,7 +27,7 @@ pub(crate) fn new_order(request: v1::PlaceOrderRequest) -> Result<NewOrder, Erro
         key => Some(IdempotencyKey::parse("idempotency_key", key)?),
     };
     let correlation_id = CorrelationId::current().map(|id| id.as_str().to_owned());
-    Ok(NewOrder { id: Uuid::now_v7(), cart, key, correlation_id })
+    Ok(NewOrder { id: Uuid::now_v7(), cart, key, correlation_id, trace: Carried::current() })
 }
 
 /// An order's id; what is not one names no order.

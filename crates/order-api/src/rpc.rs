@@ -9,6 +9,7 @@ use contract::{
         PlaceOrderResponse, orders_server,
     },
 };
+use instrumentation::trace::{self, attribute};
 use tonic::{Request, Response, Status};
 use tracing::Instrument as _;
 
@@ -21,9 +22,11 @@ impl orders_server::Orders for Orders {
     async fn place_order(&self, request: Request<PlaceOrderRequest>) -> Answer<PlaceOrderResponse> {
         answer(async {
             let new = messages::new_order(request.into_inner())?;
-            let customer_id = new.cart.customer_id().as_str();
-            let span = tracing::info_span!("place_order", customer_id);
-            let placed = self.place(new).instrument(span).await?;
+            let customer_id = new.cart.customer_id().as_str().to_owned();
+            let fields = tracing::info_span!("place_order", customer_id);
+            trace::set(attribute::CUSTOMER_ID, customer_id);
+            let placed = self.place(new).instrument(fields).await?;
+            trace::set(attribute::ORDER_ID, placed.order.id.to_string());
             let order = Some(messages::order(placed.order));
             Ok(PlaceOrderResponse { order, replayed: placed.replayed })
         })
@@ -88,8 +91,9 @@ impl orders_server::Orders for Orders {
 impl Orders {
     async fn end(&self, ending: Ending) -> Result<bool, Error> {
         let (order_id, message_id) = (ending.order_id, ending.message_id.as_str());
-        let span = tracing::info_span!("end_order", %order_id, message_id);
-        self.record(&ending).instrument(span).await
+        let fields = tracing::info_span!("end_order", %order_id, message_id);
+        trace::set(attribute::ORDER_ID, order_id.to_string());
+        self.record(&ending).instrument(fields).await
     }
 }
 
@@ -99,8 +103,14 @@ async fn answer<T>(work: impl Future<Output = Result<T, Error>>) -> Answer<T> {
         match error.reason() {
             // Said once, when the database went away.
             Reason::Unavailable if matches!(error, Error::Away) => {}
-            Reason::Unavailable => tracing::warn!(error = error.chain(), "call failed"),
-            Reason::Internal => tracing::error!(error = error.chain(), "call failed"),
+            Reason::Unavailable => {
+                trace::record_error(error.chain());
+                tracing::warn!(error = error.chain(), "call failed");
+            }
+            Reason::Internal => {
+                trace::record_error(error.chain());
+                tracing::error!(error = error.chain(), "call failed");
+            }
             reason => tracing::debug!(reason = reason.as_str(), "call refused"),
         }
         error.answer()

@@ -1,6 +1,6 @@
 //! The settings of web-gateway.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, str::FromStr, time::Duration};
 
 use http::{Uri, uri::Scheme};
 
@@ -42,6 +42,11 @@ pub struct Config {
     #[arg(long, env = "WEB_GATEWAY_BODY_LIMIT", default_value_t = 65_536, value_name = "BYTES")]
     pub body_limit: usize,
 
+    /// Where a trace can be looked at: an address with `{trace_id}` in it. Answers say it in
+    /// `x-trace-url`.
+    #[arg(long, env = "WEB_GATEWAY_TRACE_URL", value_name = "URL")]
+    pub trace_url: Option<TraceUrl>,
+
     /// Settings that every service has.
     #[command(flatten)]
     pub instrumentation: instrumentation::config::Config,
@@ -57,6 +62,32 @@ impl instrumentation::service::Config for Config {
 
     fn side_listen(&self) -> SocketAddr {
         self.side_listen
+    }
+}
+
+/// The address of a trace, for whoever has its id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TraceUrl {
+    before: String,
+    after: String,
+}
+
+impl TraceUrl {
+    /// The address of this trace.
+    pub fn of(&self, trace_id: &str) -> String {
+        format!("{}{trace_id}{}", self.before, self.after)
+    }
+}
+
+impl FromStr for TraceUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text
+            .split_once("{trace_id}")
+            .filter(|_| text.bytes().all(|byte| byte.is_ascii_graphic()));
+        let (before, after) = parts.ok_or("expected an address with {trace_id} in it")?;
+        Ok(Self { before: before.to_owned(), after: after.to_owned() })
     }
 }
 
@@ -87,6 +118,15 @@ mod tests {
         assert!(plain_http("http://order-api:50051").is_ok());
         for bad in ["https://order-api:50051", "order-api:50051", "/orders", ""] {
             assert!(plain_http(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_trace_is_looked_at_where_its_id_says() {
+        let url: TraceUrl = "http://localhost:16686/trace/{trace_id}?x=1".parse().unwrap();
+        assert_eq!(url.of("abc"), "http://localhost:16686/trace/abc?x=1");
+        for bad in ["http://localhost:16686/trace/", "http://local host/{trace_id}", ""] {
+            assert!(bad.parse::<TraceUrl>().is_err(), "{bad:?}");
         }
     }
 

@@ -76,7 +76,11 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let metrics = Metrics::register(&registry);
     let (routes, document) = openapi::describe(routes::routes());
     let gateway = Gateway { orders, side, body_limit: config.body_limit, document };
-    let observer = Observer { metrics: metrics.clone(), budget: config.request_deadline };
+    let observer = Observer {
+        metrics: metrics.clone(),
+        budget: config.request_deadline,
+        trace_url: config.trace_url,
+    };
     let router = router(gateway, routes, observer);
     let listener = TcpListener::bind(config.listen)
         .await
@@ -137,7 +141,7 @@ mod tests {
         let orders = Orders::new(transport, RequestMetrics::register(&registry));
         let side = Side { registry: Arc::clone(&registry), readiness: Readiness::default() };
         let gateway = Gateway { orders, side, body_limit: 0, document: "".into() };
-        let observer = Observer { metrics, budget: Duration::from_secs(5) };
+        let observer = Observer { metrics, budget: Duration::from_secs(5), trace_url: None };
         let routes = Router::new().route("/products", get(async || -> String { panic!("secret") }));
         let service = router(gateway, routes, observer);
 

@@ -1,4 +1,5 @@
-//! Around every request: its correlation id, its deadline, its metrics, its line in the log.
+//! Around every request: its correlation id, its deadline, its span, its metrics, its line in the
+//! log.
 
 use std::{
     pin::Pin,
@@ -20,10 +21,15 @@ use bytes::Bytes;
 use contract::CORRELATION_ID;
 use http::{HeaderName, HeaderValue, header};
 use http_body::{Body as _, Frame, SizeHint};
-use instrumentation::{correlation::CorrelationId, metrics::Held, trace::TraceContext};
-use tracing::{Instrument as _, Span};
+use instrumentation::trace::FutureExt as _;
+use instrumentation::{
+    correlation::CorrelationId,
+    metrics::Held,
+    trace::{self, KeyValue, Span, SpanKind, attribute},
+};
 
 use crate::{
+    config::TraceUrl,
     deadline::Deadline,
     error::Cause,
     metrics::{Answered, Endpoint, Metrics, Route},
@@ -32,11 +38,17 @@ use crate::{
 /// The status code that counts a client that went away before its answer.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
+/// The header with the trace and the span that an answer was made in (W3C Trace Context, level 2).
+const TRACERESPONSE: HeaderName = HeaderName::from_static("traceresponse");
+/// The header that says where the trace can be looked at.
+const TRACE_URL: HeaderName = HeaderName::from_static("x-trace-url");
+
 /// What is needed around every request.
 #[derive(Clone, Debug)]
 pub(crate) struct Observer {
     pub(crate) metrics: Metrics,
     pub(crate) budget: Duration,
+    pub(crate) trace_url: Option<TraceUrl>,
 }
 
 /// Does a request under its correlation id and deadline, measures and logs it.
@@ -49,36 +61,67 @@ pub(crate) async fn observe(
     let endpoint = Endpoint::of(request.method(), template);
     let given = request.headers().get(CORRELATION_ID).and_then(|value| value.to_str().ok());
     let id = CorrelationId::accept_or_make(given);
-    let trace = TraceContext::continue_or_begin(request.headers());
-    let span = tracing::info_span!(
-        "http",
-        correlation_id = id.as_str(),
-        trace_id = trace.trace_id(),
-        span_id = trace.span_id(),
-    );
-    let mut exchange = Exchange::begin(observer.metrics, endpoint, span.clone());
+    let span = span(endpoint, &request, &id);
+    let context = span.context();
+    let mut exchange = Exchange::begin(observer.metrics, endpoint, span);
     request.extensions_mut().insert(Deadline::after(observer.budget));
     let received = Arc::clone(&exchange.received);
     let request = request.map(|body| Body::new(Counted { body, received }));
 
     let returned = id.clone();
-    // The exchange moves in, so that it is timed inside its trace.
     let work = async move {
         let mut response = next.run(request).await;
-        finish(&mut response, &returned);
+        finish(&mut response, &returned, observer.trace_url.as_ref());
         exchange.ended(&response);
         response
     };
-    trace.scope(id.scope(work.instrument(span))).await
+    id.scope(work).with_context(context).await
+}
+
+/// The span of a request; machines that look after the gateway are not worth one.
+fn span(endpoint: Endpoint, request: &Request, id: &CorrelationId) -> Span {
+    if is_probe(endpoint) {
+        return Span::none();
+    }
+    let (method, route) = (endpoint.method().as_str(), endpoint.route().as_str());
+    let mut attributes = vec![
+        KeyValue::new(attribute::HTTP_REQUEST_METHOD, method),
+        KeyValue::new(attribute::HTTP_ROUTE, route),
+        KeyValue::new(attribute::URL_SCHEME, "http"),
+        KeyValue::new(attribute::URL_PATH, request.uri().path().to_owned()),
+        KeyValue::new(attribute::CORRELATION_ID, id.to_string()),
+    ];
+    let agent = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+    if let Some(agent) = agent {
+        attributes.push(KeyValue::new(attribute::USER_AGENT_ORIGINAL, agent.to_owned()));
+    }
+    let parent = trace::extract(request.headers());
+    Span::begin(SpanKind::Server, format!("{method} {route}"), &parent, attributes)
+}
+
+fn is_probe(endpoint: Endpoint) -> bool {
+    matches!(endpoint.route(), Route::Health | Route::Ready | Route::Metrics)
 }
 
 /// What every answer has.
-fn finish(response: &mut Response, id: &CorrelationId) {
+fn finish(response: &mut Response, id: &CorrelationId, trace_url: Option<&TraceUrl>) {
     let id = HeaderValue::from_str(id.as_str()).expect("an id is visible ASCII");
     let headers = response.headers_mut();
     headers.insert(HeaderName::from_static(CORRELATION_ID), id);
+    if let Some(span) = trace::current() {
+        let (trace_id, span_id) = (span.trace_id(), span.span_id());
+        let flags = u8::from(span.is_sampled());
+        headers.insert(TRACERESPONSE, visible(&format!("00-{trace_id}-{span_id}-{flags:02x}")));
+        if let Some(url) = trace_url.filter(|_| span.is_sampled()) {
+            headers.insert(TRACE_URL, visible(&url.of(&trace_id.to_string())));
+        }
+    }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+}
+
+fn visible(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).expect("ids and addresses are visible ASCII")
 }
 
 /// A request in hand: counted and timed when it is dropped, so that one whose client went away,
@@ -117,10 +160,21 @@ impl Exchange {
         self.cause = response.extensions().get::<Cause>().cloned();
     }
 
+    /// Says on the span how it ended; what the client did wrong is no error of the gateway's.
+    fn show(&self) {
+        self.span.set(attribute::HTTP_RESPONSE_STATUS_CODE, i64::from(self.status_code));
+        if self.status_code >= 500 {
+            self.span.fail(self.status_code.to_string(), "");
+        }
+        if let Some(Cause(error)) = &self.cause {
+            self.span.record_error(error.to_string());
+        }
+    }
+
     fn log(&self, elapsed: Duration) {
         let (method, route) = (self.endpoint.method().as_str(), self.endpoint.route().as_str());
         let (status_code, duration_ms) = (self.status_code, elapsed.as_secs_f64() * 1000.0);
-        let probe = matches!(self.endpoint.route(), Route::Health | Route::Ready | Route::Metrics);
+        let probe = is_probe(self.endpoint);
         match &self.cause {
             Some(Cause(error)) => {
                 tracing::error!(method, route, status_code, duration_ms, %error, "request answered");
@@ -139,6 +193,9 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         let elapsed = self.started.elapsed();
+        self.show();
+        // Counted and logged inside its trace.
+        let _in_hand = self.span.enter();
         let (metrics, endpoint) = (&self.metrics, self.endpoint);
         let answered = Answered::of(endpoint, self.status_code);
         metrics.http_requests_total.with(answered).increment(1);
@@ -146,7 +203,7 @@ impl Drop for Exchange {
         let received = self.received.load(Ordering::Relaxed);
         metrics.http_request_size_bytes.record(endpoint, received as f64);
         metrics.http_response_size_bytes.record(endpoint, self.sent as f64);
-        self.span.in_scope(|| self.log(elapsed));
+        self.log(elapsed);
     }
 }
 

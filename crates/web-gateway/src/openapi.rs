@@ -25,7 +25,8 @@ use crate::{
     info(
         title = "The shop",
         description = "Place orders and follow them until they are fulfilled.\n\n\
-            Every answer has an `X-Correlation-ID`: yours if you sent one, else a new one. Every \
+            Every answer has an `X-Correlation-ID`: yours if you sent one, else a new one. If the \
+            shop is traced, `traceresponse` names the trace. Every \
             answer with a status of 400 or more is a problem (RFC 9457) whose `code` never changes \
             its meaning; the one exception is 503 of `/ready`, which says what it waits for. \
             Money is in minor units, times are UTC, ids are UUIDv7. Where GET works, so does HEAD.",
@@ -67,6 +68,7 @@ fn complete(mut document: OpenApi) -> OpenApi {
             for response in operation.responses.responses.values_mut() {
                 if let RefOr::T(response) = response {
                     response.headers.insert("X-Correlation-ID".to_owned(), correlation_id().into());
+                    response.headers.insert("traceresponse".to_owned(), trace_response().into());
                 }
             }
         }
@@ -148,6 +150,15 @@ fn correlation_id() -> Header {
         .pattern(Some("^[!-~]+$"));
     let text = HeaderBuilder::new().schema(Some(text));
     text.description(Some("What to name when asking about this request.")).build()
+}
+
+fn trace_response() -> Header {
+    let text = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some("^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"));
+    let text = HeaderBuilder::new().schema(Some(text));
+    let what = "The trace and the span of this answer (W3C Trace Context, level 2).";
+    text.description(Some(what)).build()
 }
 
 fn retry_after() -> Header {

@@ -5,7 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, StatusCode, header};
-use instrumentation::correlation::CorrelationId;
+use instrumentation::{correlation::CorrelationId, trace};
 use serde::Serialize;
 use utoipa::{
     PartialSchema, ToSchema,
@@ -125,6 +125,10 @@ pub struct Problem {
     /// What to name when asking about it; in every log line it caused.
     #[schema(example = "01980000-0000-7000-8000-000000000000")]
     pub correlation_id: String,
+    /// The trace in which it happened, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "0af7651916cd43dd8448eb211c80319c")]
+    pub trace_id: Option<String>,
     /// The field that is wrong, as a JSON path, or the query parameter or header.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "items[0].quantity")]
@@ -142,6 +146,7 @@ impl Problem {
             detail: detail.into(),
             code: code.as_str(),
             correlation_id: id.map(|id| id.to_string()).unwrap_or_default(),
+            trace_id: trace::current().map(|span| span.trace_id().to_string()),
             field,
         }
     }

@@ -8,7 +8,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use crate::trace::TraceContext;
+use crate::trace::{self, SpanContext};
 
 /// The latest exemplar of each bucket of one series.
 #[derive(Debug)]
@@ -18,9 +18,9 @@ pub(crate) struct Slots {
     slots: Vec<Mutex<Option<Exemplar>>>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Exemplar {
-    trace: TraceContext,
+    span: SpanContext,
     value: f64,
     at: SystemTime,
 }
@@ -32,12 +32,10 @@ pub(crate) struct Exemplars(RwLock<HashMap<String, Arc<Slots>>>);
 impl Slots {
     /// Remembers the trace in hand, if it is recorded. Never waits: of two at once, one is kept.
     pub(crate) fn record(&self, value: f64) {
-        let Some(trace) = TraceContext::current().filter(|trace| trace.is_sampled()) else {
-            return;
-        };
+        let Some(span) = trace::current().filter(SpanContext::is_sampled) else { return };
         let slot = &self.slots[self.bounds.partition_point(|bound| *bound < value)];
         if let Ok(mut slot) = slot.try_lock() {
-            *slot = Some(Exemplar { trace, value, at: SystemTime::now() });
+            *slot = Some(Exemplar { span, value, at: SystemTime::now() });
         }
     }
 
@@ -50,9 +48,9 @@ impl Slots {
                 .and_then(|bound: f64| self.bounds.iter().position(|known| *known == bound)),
         };
         let slot = index.and_then(|index| self.slots.get(index)).and_then(|slot| slot.lock().ok());
-        if let Some(Exemplar { trace, value, at }) = slot.and_then(|slot| *slot) {
+        if let Some(Exemplar { span, value, at }) = slot.as_deref().and_then(Option::as_ref) {
             let at = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-            let (trace_id, span_id) = (trace.trace_id(), trace.span_id());
+            let (trace_id, span_id) = (span.trace_id(), span.span_id());
             let _ = write!(
                 line,
                 " # {{trace_id=\"{trace_id}\",span_id=\"{span_id}\"}} {value} {at:.3}"
@@ -117,6 +115,7 @@ fn push_sample(whole: &mut String, line: &str, series: &HashMap<String, Arc<Slot
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trace::{Span, SpanKind};
 
     const TEXT: &str = "# HELP x_total X.\n# TYPE x_total counter\nx_total{a=\"b\"} 1\n\n\
         # HELP t_seconds T.\n# TYPE t_seconds histogram\nt_seconds_bucket{a=\"b\",le=\"0.5\"} 1\n\
@@ -126,12 +125,17 @@ mod tests {
     async fn a_bucket_shows_the_trace_of_what_fell_into_it() {
         let exemplars = Exemplars::default();
         let slots = exemplars.register("t_seconds", &[("a", "b")], &[0.5]);
-        let trace = TraceContext::begin();
-        trace.scope(async { slots.record(0.4) }).await;
+        let trace_id = "0af7651916cd43dd8448eb211c80319c";
+        let parent = trace::Carried {
+            traceparent: Some(format!("00-{trace_id}-b7ad6b7169203331-01")),
+            tracestate: None,
+        };
+        let span = Span::begin(SpanKind::Server, "work", &parent.context(), Vec::new());
+        span.scope(async { slots.record(0.4) }).await;
 
         let text = exemplars.decorate(TEXT);
         let line = |beginning: &str| text.lines().find(|line| line.starts_with(beginning)).unwrap();
-        let exemplar = format!("trace_id=\"{}\"", trace.trace_id());
+        let exemplar = format!("trace_id=\"{trace_id}\"");
         assert!(line("t_seconds_bucket{a=\"b\",le=\"0.5\"}").contains(&exemplar), "{text}");
         assert!(!line("t_seconds_bucket{a=\"b\",le=\"+Inf\"}").contains('#'), "{text}");
     }

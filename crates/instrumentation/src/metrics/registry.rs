@@ -1,6 +1,6 @@
 //! Where the series of one process live, and how they are shown.
 
-use std::fmt;
+use std::{fmt, sync::OnceLock};
 
 use metrics::{Key, Label, Metadata, Recorder as _};
 use metrics_exporter_prometheus::{
@@ -12,7 +12,7 @@ use super::{
     exemplar::Exemplars,
     family::Traced,
 };
-use crate::process;
+use crate::{export, process};
 
 /// The series of one service; a value, not a global, so that every test has its own.
 pub struct Registry {
@@ -20,13 +20,16 @@ pub struct Registry {
     handle: PrometheusHandle,
     process: metrics_process::Collector,
     exemplars: Exemplars,
+    /// Made once the rest is there.
+    export: OnceLock<export::Metrics>,
 }
 
 impl Registry {
     /// A registry for the metrics of `service`: those declared in `catalogues` and those that
     /// every process has.
     pub fn new(service: &'static str, catalogues: &[&'static [Declaration]]) -> Self {
-        let declared = || catalogues.iter().copied().flatten().chain(process::Metrics::CATALOGUE);
+        let of_all = [process::Metrics::CATALOGUE, export::Metrics::CATALOGUE];
+        let declared = || catalogues.iter().chain(&of_all).copied().flatten();
         let histograms = declared().filter(|metric| metric.kind == Kind::Histogram);
         let builder = histograms.fold(PrometheusBuilder::new(), |builder, metric| {
             let name = Matcher::Full(metric.name.to_owned());
@@ -36,16 +39,21 @@ impl Registry {
         let recorder = builder.build_recorder();
         let handle = recorder.handle();
         let process = metrics_process::Collector::default();
-        let registry = Self { recorder, handle, process, exemplars: Exemplars::default() };
+        let (exemplars, export) = (Exemplars::default(), OnceLock::new());
+        let registry = Self { recorder, handle, process, exemplars, export };
         declared().for_each(|metric| registry.describe(metric));
         metrics::with_local_recorder(&registry.recorder, || registry.process.describe());
         process::identify(&registry, service);
+        registry.export.get_or_init(|| export::Metrics::register(&registry));
         registry
     }
 
     /// Every series in the Prometheus text format.
     pub fn render(&self) -> String {
         metrics::with_local_recorder(&self.recorder, || self.process.collect());
+        if let Some(export) = self.export.get() {
+            export.show();
+        }
         self.handle.render()
     }
 

@@ -12,8 +12,11 @@ use http::{HeaderValue, Request, Response};
 use tonic::Status;
 use tower::{Layer, Service};
 
-use super::{Answer, CallStatus, Method, status};
-use crate::{correlation::CorrelationId, trace::TraceContext};
+use super::{Answer, CallStatus, Method, show, span_name, status};
+use crate::{
+    correlation::CorrelationId,
+    trace::{self, KeyValue, Span, SpanKind, attribute},
+};
 
 crate::metrics! {
     /// What a gRPC client measures.
@@ -108,10 +111,14 @@ where
         {
             request.headers_mut().insert(CORRELATION_ID, value);
         }
-        if let Some(trace) = TraceContext::current() {
-            trace.child().inject(request.headers_mut());
-        }
-        let mut attempt = Attempt::begin(self.metrics.clone(), method);
+        let span = Span::part(SpanKind::Client, span_name(request.uri().path()), || {
+            vec![
+                KeyValue::new(attribute::RPC_SYSTEM_NAME, "grpc"),
+                KeyValue::new(attribute::RPC_METHOD, span_name(request.uri().path())),
+            ]
+        });
+        trace::inject(&span.context(), request.headers_mut());
+        let mut attempt = Attempt::begin(self.metrics.clone(), method, span);
         let answer = self.inner.call(request);
         Box::pin(async move {
             let answer = answer.await;
@@ -130,13 +137,14 @@ where
 struct Attempt {
     metrics: ClientMetrics,
     method: Method,
+    span: Span,
     status: CallStatus,
     started: Instant,
 }
 
 impl Attempt {
-    fn begin(metrics: ClientMetrics, method: Method) -> Self {
-        Self { metrics, method, status: CallStatus::Cancelled, started: Instant::now() }
+    fn begin(metrics: ClientMetrics, method: Method, span: Span) -> Self {
+        Self { metrics, method, span, status: CallStatus::Cancelled, started: Instant::now() }
     }
 
     fn ended(&mut self, status: CallStatus) {
@@ -146,7 +154,9 @@ impl Attempt {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        let Self { metrics, method, status, started } = self;
+        let Self { metrics, method, span, status, started } = self;
+        show(span, *status, *status != CallStatus::Ok);
+        let _in_hand = span.enter();
         metrics.grpc_client_attempts_total.with((*method, *status)).increment(1);
         metrics.grpc_client_attempt_duration_seconds.record(*method, started.elapsed());
     }

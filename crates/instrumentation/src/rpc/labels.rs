@@ -71,6 +71,21 @@ impl Method {
     }
 }
 
+impl CallStatus {
+    /// Whether it is the server's fault; what a client did wrong is no error of the server.
+    pub fn is_servers_fault(self) -> bool {
+        matches!(
+            self,
+            Self::Unknown
+                | Self::DeadlineExceeded
+                | Self::Unimplemented
+                | Self::Internal
+                | Self::Unavailable
+                | Self::DataLoss
+        )
+    }
+}
+
 impl From<Code> for CallStatus {
     fn from(code: Code) -> Self {
         match code {

@@ -7,11 +7,15 @@ use std::{
 
 use contract::CORRELATION_ID;
 use http::{Request, Response};
+use opentelemetry::context::FutureExt as _;
 use tower::{Layer, Service};
-use tracing::Instrument as _;
 
-use super::{Answer, CallStatus, Method, status};
-use crate::{correlation::CorrelationId, metrics::Held, trace::TraceContext};
+use super::{Answer, CallStatus, Method, show, span_name, status};
+use crate::{
+    correlation::CorrelationId,
+    metrics::Held,
+    trace::{self, KeyValue, Span, SpanKind, attribute},
+};
 
 crate::metrics! {
     /// What a gRPC server measures.
@@ -63,17 +67,10 @@ where
         let method = Method::of(request.uri().path());
         let given = request.headers().get(CORRELATION_ID).and_then(|id| id.to_str().ok());
         let id = CorrelationId::accept_or_make(given);
-        let trace = TraceContext::continue_or_begin(request.headers());
-        let span = tracing::info_span!(
-            "rpc",
-            rpc.method = method.as_str(),
-            correlation_id = id.as_str(),
-            trace_id = trace.trace_id(),
-            span_id = trace.span_id(),
-        );
-        let mut call = ServerCall::begin(self.metrics.clone(), method);
+        let span = span(method, &request, &id);
+        let context = span.context();
+        let mut call = ServerCall::begin(self.metrics.clone(), method, span);
         let answer = self.inner.call(request);
-        // The call moves in, so that it is timed inside its trace.
         let work = async move {
             let answer = answer.await;
             if let Ok(answer) = &answer {
@@ -81,8 +78,22 @@ where
             }
             answer
         };
-        Box::pin(trace.scope(id.scope(work.instrument(span))))
+        Box::pin(id.scope(work).with_context(context))
     }
+}
+
+/// The span of a call of the contract; health and reflection are nobody's business.
+fn span<B>(method: Method, request: &Request<B>, id: &CorrelationId) -> Span {
+    if method == Method::Other {
+        return Span::none();
+    }
+    let name = span_name(request.uri().path());
+    let attributes = vec![
+        KeyValue::new(attribute::RPC_SYSTEM_NAME, "grpc"),
+        KeyValue::new(attribute::RPC_METHOD, name.clone()),
+        KeyValue::new(attribute::CORRELATION_ID, id.to_string()),
+    ];
+    Span::begin(SpanKind::Server, name, &trace::extract(request.headers()), attributes)
 }
 
 /// A call in hand: counted and timed when it is dropped, so that a call whose client has gone
@@ -90,16 +101,17 @@ where
 struct ServerCall {
     metrics: ServerMetrics,
     method: Method,
+    span: Span,
     status: CallStatus,
     started: Instant,
     _active: Held,
 }
 
 impl ServerCall {
-    fn begin(metrics: ServerMetrics, method: Method) -> Self {
+    fn begin(metrics: ServerMetrics, method: Method, span: Span) -> Self {
         let active = metrics.grpc_requests_active.hold(method);
         let (status, started) = (CallStatus::Cancelled, Instant::now());
-        Self { metrics, method, status, started, _active: active }
+        Self { metrics, method, span, status, started, _active: active }
     }
 
     fn ended(&mut self, status: CallStatus) {
@@ -109,7 +121,10 @@ impl ServerCall {
 
 impl Drop for ServerCall {
     fn drop(&mut self) {
-        let Self { metrics, method, status, started, .. } = self;
+        let Self { metrics, method, span, status, started, .. } = self;
+        show(span, *status, status.is_servers_fault());
+        // Timed inside its trace.
+        let _in_hand = span.enter();
         metrics.grpc_requests_total.with((*method, *status)).increment(1);
         metrics.grpc_request_duration_seconds.record(*method, started.elapsed());
     }

@@ -3,6 +3,7 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use axum::http::Method;
+use instrumentation::trace::{Context, KeyValue, Span, SpanKind, attribute};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep_until};
@@ -99,18 +100,25 @@ impl Customer {
         let query = [("customer_id", self.id.as_str()), ("limit", "10")];
         let request = self.shop.request(Method::GET, "/orders", &new_id()).query(&query);
         // There is nothing to do with the list but to have seen it.
-        let _ = self.shop.ask(self.wanted(false), request).await;
+        let _ = self.shop.ask("GET /orders", self.wanted(false), request).await;
     }
 
     async fn products(&mut self) -> Option<Vec<Product>> {
         let request = self.shop.request(Method::GET, "/products", &new_id());
-        let served = self.shop.ask(self.wanted(false), request).await.ok()?;
+        let served = self.shop.ask("GET /products", self.wanted(false), request).await.ok()?;
         self.next = Instant::now();
         Some(served.read::<Products>()?.products)
     }
 
-    /// Sends an order, and again under the same key while the shop cannot say what became of it.
+    /// Sends an order, and again under the same key while the shop cannot say what became of it:
+    /// one order is one trace, however often it is sent.
     async fn place(&mut self, items: Vec<Line>) -> Option<Order> {
+        let attributes = vec![KeyValue::new(attribute::CUSTOMER_ID, self.id.clone())];
+        let span = Span::begin(SpanKind::Internal, "place order", &Context::new(), attributes);
+        span.scope(self.send(items)).await
+    }
+
+    async fn send(&mut self, items: Vec<Line>) -> Option<Order> {
         let (key, thread) = (new_id(), new_id());
         for tries in 1.. {
             match self.try_to_place(&items, &key, &thread).await {
@@ -137,7 +145,7 @@ impl Customer {
         let order = NewOrder { customer_id: &self.id, items };
         let request = self.shop.request(Method::POST, "/orders", thread);
         let request = request.header("idempotency-key", key).json(&order);
-        self.shop.ask(self.wanted(true), request).await
+        self.shop.ask("POST /orders", self.wanted(true), request).await
     }
 
     /// Looks again, ever less often, until the order has come to its end.
@@ -146,7 +154,7 @@ impl Customer {
         for look in 0..LOOKS {
             self.think(FIRST_LOOK * 2_u32.pow(look)).await;
             let request = self.shop.request(Method::GET, &path, &new_id());
-            let answer = self.shop.ask(self.wanted(false), request).await;
+            let answer = self.shop.ask("GET /orders/{id}", self.wanted(false), request).await;
             let seen = answer.ok().and_then(|served| served.read::<Order>());
             match seen.as_ref().map(|order| order.status.as_str()) {
                 Some("fulfilled") => return self.shop.fulfilled(),

@@ -13,6 +13,7 @@ use axum::{
     http::{HeaderMap, Method, StatusCode, header::RETRY_AFTER},
 };
 use contract::CORRELATION_ID;
+use instrumentation::trace::{self, Context, KeyValue, Span, SpanKind, attribute};
 use reqwest::{Client, RequestBuilder, Url};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
@@ -81,9 +82,11 @@ impl Shop {
         self.client.request(method, url).header(CORRELATION_ID, correlation_id)
     }
 
-    /// Sends a request, reads the whole answer, and counts it.
+    /// Sends a request, reads the whole answer, and counts it. `name` is the request's own in a
+    /// trace: method and route.
     pub(crate) async fn ask(
         &self,
+        name: &'static str,
         wanted: Wanted,
         request: RequestBuilder,
     ) -> Result<Served, Unserved> {
@@ -91,12 +94,17 @@ impl Shop {
             self.count(wanted, Outcome::Dropped);
             return Err(Unserved { again: false, after: None });
         };
-        let answer = exchange(request).await;
+        let span = self.span(name);
+        let mut headers = HeaderMap::new();
+        trace::inject(&span.context(), &mut headers);
+        let answer = exchange(request.headers(headers)).await;
         let outcome = match &answer {
             Ok((status, ..)) => outcome_of(*status),
             Err(error) if error.is_timeout() => Outcome::TimedOut,
             Err(_) => Outcome::Unreachable,
         };
+        show(&span, outcome, answer.as_ref().ok().map(|(status, ..)| *status));
+        drop(span);
         self.count(wanted, outcome);
         match answer {
             Ok((_, _, body)) if outcome == Outcome::Served => Ok(Served(body)),
@@ -107,6 +115,22 @@ impl Shop {
             }),
             Err(_) => Err(Unserved { again: true, after: None }),
         }
+    }
+
+    fn span(&self, name: &'static str) -> Span {
+        let (method, route) = name.split_once(' ').unwrap_or((name, ""));
+        let mut attributes = vec![
+            KeyValue::new(attribute::HTTP_REQUEST_METHOD, method),
+            KeyValue::new(attribute::URL_TEMPLATE, route),
+            KeyValue::new(
+                attribute::SERVER_ADDRESS,
+                self.url.host_str().unwrap_or_default().to_owned(),
+            ),
+        ];
+        if let Some(port) = self.url.port_or_known_default() {
+            attributes.push(KeyValue::new(attribute::SERVER_PORT, i64::from(port)));
+        }
+        Span::begin(SpanKind::Client, name, &Context::current(), attributes)
     }
 
     /// Counts an order that its customer has seen fulfilled.
@@ -141,6 +165,17 @@ impl<'a> Open<'a> {
 impl Drop for Open<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Says on a span how its request ended: to a client, every refusal is a failure.
+fn show(span: &Span, outcome: Outcome, status: Option<StatusCode>) {
+    if let Some(status) = status {
+        span.set(attribute::HTTP_RESPONSE_STATUS_CODE, i64::from(status.as_u16()));
+    }
+    if outcome != Outcome::Served {
+        let kind = status.map_or(outcome.as_str().to_owned(), |status| status.as_str().to_owned());
+        span.fail(kind, "");
     }
 }
 

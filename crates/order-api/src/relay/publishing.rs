@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
-use contract::topology::{ORDER_PLACED_KEY, ORDERS_EXCHANGE};
+use contract::{
+    message,
+    topology::{ORDER_PLACED_KEY, ORDERS_EXCHANGE},
+};
 use faults::Seam;
+use instrumentation::trace::{Carried, KeyValue, Span, SpanKind, attribute};
 use lapin::{BasicProperties, Confirmation, options::BasicPublishOptions};
 use tokio::time::timeout;
 use tracing::Instrument as _;
@@ -22,21 +26,27 @@ const PERSISTENT: u8 = 2;
 impl Relay {
     /// Publishes an event and waits for the broker's word.
     pub(super) async fn publish_one(&self, link: &Link, event: &Event) -> Published {
-        let span = tracing::info_span!(
+        let fields = tracing::info_span!(
             "publish",
             order_id = %event.order_id,
             message_id = %event.id,
             correlation_id = event.correlation_id,
         );
-        self.publish_in(link, event).instrument(span).await
+        let span = span(event);
+        let publishing = self.publish_in(link, event, &span).instrument(fields);
+        let outcome = span.scope(publishing).await;
+        if outcome != Published::Confirmed {
+            span.fail(outcome.as_str(), "");
+        }
+        outcome
     }
 
-    async fn publish_in(&self, link: &Link, event: &Event) -> Published {
+    async fn publish_in(&self, link: &Link, event: &Event, span: &Span) -> Published {
         if let Err(error) = self.faults.strike(Seam::PublishEvent).await {
             tracing::warn!(%error, "event not published");
             return Published::Failed;
         }
-        match timeout(PATIENCE, confirmed(link, event)).await {
+        match timeout(PATIENCE, confirmed(link, event, span)).await {
             Ok(Ok(Confirmation::Ack(None))) => {
                 let delay = (now() - event.created_at).to_std().unwrap_or_default();
                 self.metrics.outbox_delay_seconds.record((), delay);
@@ -63,20 +73,46 @@ impl Relay {
     }
 }
 
-async fn confirmed(link: &Link, event: &Event) -> lapin::Result<Confirmation> {
+/// Part of the trace of the call that wrote the event, however long ago that was.
+fn span(event: &Event) -> Span {
+    let mut attributes = vec![
+        KeyValue::new(attribute::MESSAGING_SYSTEM, "rabbitmq"),
+        KeyValue::new(attribute::MESSAGING_OPERATION_TYPE, "send"),
+        KeyValue::new(attribute::MESSAGING_OPERATION_NAME, "publish"),
+        KeyValue::new(attribute::MESSAGING_DESTINATION_NAME, ORDERS_EXCHANGE),
+        KeyValue::new(attribute::MESSAGING_MESSAGE_ID, event.id.to_string()),
+        KeyValue::new(attribute::MESSAGING_MESSAGE_BODY_SIZE, event.payload.len() as i64),
+        KeyValue::new(attribute::ORDER_ID, event.order_id.to_string()),
+    ];
+    if let Some(id) = &event.correlation_id {
+        attributes.push(KeyValue::new(attribute::MESSAGING_MESSAGE_CONVERSATION_ID, id.clone()));
+    }
+    if event.attempts > 0 {
+        attributes.push(KeyValue::new(attribute::MESSAGING_MESSAGE_RETRIES, event.attempts));
+    }
+    let name = format!("publish {ORDERS_EXCHANGE}");
+    Span::begin(SpanKind::Producer, name, &event.trace().context(), attributes)
+}
+
+async fn confirmed(link: &Link, event: &Event, span: &Span) -> lapin::Result<Confirmation> {
     // Mandatory: an event that no queue takes comes back instead of being dropped.
     let options = BasicPublishOptions { mandatory: true, ..Default::default() };
     let (exchange, key) = (ORDERS_EXCHANGE.into(), ORDER_PLACED_KEY.into());
     let payload = event.payload.as_bytes();
-    link.channel.basic_publish(exchange, key, options, payload, properties(event)).await?.await
+    link.channel
+        .basic_publish(exchange, key, options, payload, properties(event, span))
+        .await?
+        .await
 }
 
-fn properties(event: &Event) -> BasicProperties {
+fn properties(event: &Event, span: &Span) -> BasicProperties {
+    let trace = Carried::of(&span.context());
     let properties = BasicProperties::default()
         .with_message_id(event.id.to_string().into())
         .with_type(event.kind.as_str().into())
         .with_content_type("application/json".into())
         .with_delivery_mode(PERSISTENT)
+        .with_headers(message::headers(trace.traceparent.as_deref(), trace.tracestate.as_deref()))
         .with_timestamp(u64::try_from(event.created_at.timestamp()).unwrap_or_default());
     match &event.correlation_id {
         Some(id) => properties.with_correlation_id(id.as_str().into()),

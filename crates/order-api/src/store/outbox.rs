@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use instrumentation::trace::Carried;
 use sqlx::QueryBuilder;
 use uuid::Uuid;
 
@@ -20,7 +21,8 @@ macro_rules! claim {
                  ORDER BY id LIMIT $3 ",
             $lock,
             ") UPDATE outbox SET claimed_until = $1 WHERE id IN (SELECT id FROM picked)
-             RETURNING id, order_id, kind, payload, correlation_id, created_at, attempts"
+             RETURNING id, order_id, kind, payload, correlation_id, traceparent, tracestate,
+                       created_at, attempts"
         )
     };
 }
@@ -38,6 +40,10 @@ pub struct Event {
     pub payload: String,
     /// The business thread it belongs to.
     pub correlation_id: Option<String>,
+    /// The trace it belongs to, as W3C has it.
+    pub traceparent: Option<String>,
+    /// What tracing systems keep with it.
+    pub tracestate: Option<String>,
     /// When it was written.
     pub created_at: DateTime<Utc>,
     /// How often publishing it has failed.
@@ -51,6 +57,13 @@ pub struct Claimed {
     pub events: Vec<Event>,
     /// Whether there may be more.
     pub full: bool,
+}
+
+impl Event {
+    /// The trace it belongs to.
+    pub fn trace(&self) -> Carried {
+        Carried { traceparent: self.traceparent.clone(), tracestate: self.tracestate.clone() }
+    }
 }
 
 impl Store {

@@ -6,6 +6,7 @@ use contract::{
     event::{ORDER_PLACED, OrderPlaced, PlacedItem},
     order::{Cart, IdempotencyKey},
 };
+use instrumentation::trace::Carried;
 use sqlx::QueryBuilder;
 use uuid::Uuid;
 
@@ -29,6 +30,8 @@ pub struct NewOrder {
     pub key: Option<IdempotencyKey>,
     /// The business thread it belongs to.
     pub correlation_id: Option<String>,
+    /// The trace it belongs to.
+    pub trace: Carried,
 }
 
 /// An order that is placed.
@@ -65,7 +68,7 @@ impl Store {
         match stock::reserve(unit.link(), new.cart.items()).await? {
             Ok(prices) => {
                 let order = order(new, &prices, now());
-                write(unit.link(), &order, new.correlation_id.as_deref()).await?;
+                write(unit.link(), &order, new).await?;
                 unit.commit().await?;
                 Ok(Placed { order, replayed: false })
             }
@@ -131,11 +134,7 @@ fn order(new: &NewOrder, prices: &[i64], at: DateTime<Utc>) -> Order {
     }
 }
 
-async fn write(
-    mut link: Link<'_>,
-    order: &Order,
-    correlation_id: Option<&str>,
-) -> Result<(), Error> {
+async fn write(mut link: Link<'_>, order: &Order, new: &NewOrder) -> Result<(), Error> {
     statement!(
         link,
         InsertOrder,
@@ -150,11 +149,11 @@ async fn write(
         .bind(order.status.as_str())
         .bind(order.total_minor)
         .bind(&order.currency)
-        .bind(correlation_id)
+        .bind(&new.correlation_id)
         .bind(order.created_at)
     )?;
     write_items(&mut link, order).await?;
-    write_event(link, order, correlation_id).await
+    write_event(link, order, new).await
 }
 
 async fn write_items(link: &mut Link<'_>, order: &Order) -> Result<(), Error> {
@@ -174,11 +173,7 @@ async fn write_items(link: &mut Link<'_>, order: &Order) -> Result<(), Error> {
     Ok(())
 }
 
-async fn write_event(
-    mut link: Link<'_>,
-    order: &Order,
-    correlation_id: Option<&str>,
-) -> Result<(), Error> {
+async fn write_event(mut link: Link<'_>, order: &Order, new: &NewOrder) -> Result<(), Error> {
     let items = order.items.iter();
     let event = OrderPlaced {
         order_id: order.id,
@@ -196,14 +191,17 @@ async fn write_event(
         InsertEvent,
         execute,
         sqlx::query(
-            "INSERT INTO outbox (id, order_id, kind, payload, correlation_id, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO outbox (id, order_id, kind, payload, correlation_id, traceparent,
+                             tracestate, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
         .bind(Uuid::now_v7())
         .bind(order.id)
         .bind(ORDER_PLACED)
         .bind(&payload)
-        .bind(correlation_id)
+        .bind(&new.correlation_id)
+        .bind(&new.trace.traceparent)
+        .bind(&new.trace.tracestate)
         .bind(order.created_at)
     )?;
     Ok(())

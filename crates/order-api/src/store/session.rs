@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use instrumentation::trace::{KeyValue, Span, SpanKind, attribute};
 use sqlx::{
     Connection as _, PgConnection, Postgres, Sqlite, SqliteConnection, Transaction,
     pool::PoolConnection,
@@ -12,6 +13,10 @@ use crate::{
     error::Error,
     metrics::{Metrics, Query},
 };
+
+/// The databases, as OpenTelemetry calls them.
+const POSTGRES: &str = "postgresql";
+const SQLITE: &str = "sqlite";
 
 /// Runs a statement on whichever database a [`Link`] leads to, and times it under its name:
 /// `statement!(link, GetOrder, fetch_one, sqlx::query_as(…).bind(id))`. `execute` comes to the
@@ -26,7 +31,10 @@ macro_rules! statement {
         statement!($link, $query, on => $statement.$fetch(on))
     };
     ($link:expr, $query:ident, $on:ident => $running:expr) => {{
-        let started = std::time::Instant::now();
+        let running = $crate::store::session::Running::begin(
+            $crate::metrics::Query::$query,
+            $link.connection.system(),
+        );
         let outcome = match &mut $link.connection {
             $crate::store::session::Borrowed::Postgres(connection) => {
                 let $on = &mut **connection;
@@ -37,8 +45,7 @@ macro_rules! statement {
                 $running.await
             }
         };
-        let durations = &$link.metrics.db_statement_duration_seconds;
-        durations.record($crate::metrics::Query::$query, started.elapsed());
+        running.ended($link.metrics, &outcome);
         outcome
     }};
 }
@@ -81,13 +88,85 @@ enum Open<'c> {
     Sqlite(Transaction<'c, Sqlite>),
 }
 
+/// A statement that runs: measured, and a span of the trace in hand.
+pub(super) struct Running {
+    query: Query,
+    started: Instant,
+    span: Span,
+}
+
+impl Running {
+    pub(super) fn begin(query: Query, system: &'static str) -> Self {
+        let span = Span::part(SpanKind::Client, query.as_str(), || {
+            vec![
+                KeyValue::new(attribute::DB_SYSTEM_NAME, system),
+                KeyValue::new(attribute::DB_QUERY_SUMMARY, query.as_str()),
+            ]
+        });
+        Self { query, started: Instant::now(), span }
+    }
+
+    pub(super) fn ended<T>(self, metrics: &Metrics, outcome: &sqlx::Result<T>) {
+        metrics.db_statement_duration_seconds.record(self.query, self.started.elapsed());
+        // No row is an answer.
+        if let Err(error) = outcome
+            && !matches!(error, sqlx::Error::RowNotFound)
+        {
+            self.span.fail(kind(error), "");
+        }
+    }
+}
+
+/// An error by SQLSTATE, as the database says it, or in few words.
+fn kind(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(error) => error.code().unwrap_or_default().into_owned(),
+        sqlx::Error::PoolTimedOut => "pool_timed_out".to_owned(),
+        sqlx::Error::Io(_) => "connection".to_owned(),
+        _ => "other".to_owned(),
+    }
+}
+
+impl Connection {
+    fn system(&self) -> &'static str {
+        match self {
+            Self::Postgres(_) => POSTGRES,
+            Self::Sqlite(_) => SQLITE,
+        }
+    }
+}
+
+impl Borrowed<'_> {
+    /// Which database it is, as OpenTelemetry calls it.
+    pub(super) fn system(&self) -> &'static str {
+        match self {
+            Self::Postgres(_) => POSTGRES,
+            Self::Sqlite(_) => SQLITE,
+        }
+    }
+}
+
+impl Open<'_> {
+    fn system(&self) -> &'static str {
+        match self {
+            Self::Postgres(_) => POSTGRES,
+            Self::Sqlite(_) => SQLITE,
+        }
+    }
+}
+
 impl Session {
     /// Waits for a connection.
     pub(super) async fn open(database: &Database, metrics: &Metrics) -> Result<Self, Error> {
         let waiting = metrics.db_pool_waiters.hold(());
+        let span = Span::part(SpanKind::Internal, "wait for a connection", Vec::new);
         let started = Instant::now();
         let connection = database.acquire().await;
         drop(waiting);
+        if let Err(error) = &connection {
+            span.fail(kind(error), "");
+        }
+        drop(span);
         metrics.db_pool_wait_duration_seconds.record((), started.elapsed());
         if let Err(sqlx::Error::PoolTimedOut) = connection {
             metrics.db_pool_timeouts_total.increment(1);
@@ -114,14 +193,14 @@ impl Session {
     /// Begins a transaction that writes. SQLite takes its one write lock at once: a transaction
     /// that read first and wanted it later could be refused it.
     pub(super) async fn begin(&mut self) -> Result<Unit<'_>, Error> {
-        let started = Instant::now();
+        let running = Running::begin(Query::Begin, self.connection.system());
         let transaction = match &mut self.connection {
             Connection::Postgres(connection) => connection.begin().await.map(Open::Postgres),
             Connection::Sqlite(connection) => {
                 connection.begin_with("BEGIN IMMEDIATE").await.map(Open::Sqlite)
             }
         };
-        self.metrics.db_statement_duration_seconds.record(Query::Begin, started.elapsed());
+        running.ended(&self.metrics, &transaction);
         let transaction = transaction.map_err(Error::not_begun)?;
         Ok(Unit { transaction, metrics: &self.metrics })
     }
@@ -147,12 +226,12 @@ impl Unit<'_> {
 
     /// Makes it so.
     pub(super) async fn commit(self) -> Result<(), Error> {
-        let started = Instant::now();
+        let running = Running::begin(Query::Commit, self.transaction.system());
         let outcome = match self.transaction {
             Open::Postgres(transaction) => transaction.commit().await,
             Open::Sqlite(transaction) => transaction.commit().await,
         };
-        self.metrics.db_statement_duration_seconds.record(Query::Commit, started.elapsed());
+        running.ended(self.metrics, &outcome);
         Ok(outcome?)
     }
 

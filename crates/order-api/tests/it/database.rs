@@ -9,7 +9,7 @@ use std::{
 };
 
 use contract::order::{Cart, IdempotencyKey};
-use instrumentation::metrics::Registry;
+use instrumentation::{metrics::Registry, trace::Carried};
 use order_api::{
     config::DatabaseUrl,
     metrics::Metrics,
@@ -101,7 +101,13 @@ impl Database {
 pub(crate) fn new_order(customer: &str, items: &[(&str, i64)]) -> NewOrder {
     let items = items.iter().map(|(sku, quantity)| ((*sku).to_owned(), *quantity));
     let cart = Cart::parse(customer, items).unwrap();
-    NewOrder { id: Uuid::now_v7(), cart, key: None, correlation_id: Some("thread-1".to_owned()) }
+    NewOrder {
+        id: Uuid::now_v7(),
+        cart,
+        key: None,
+        correlation_id: Some("thread-1".to_owned()),
+        trace: Carried::default(),
+    }
 }
 
 pub(crate) fn with_key(key: &str, new: NewOrder) -> NewOrder {

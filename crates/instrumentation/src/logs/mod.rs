@@ -1,0 +1,48 @@
+//! One line per thing that happened: JSON for machines, text on a terminal; and the same over OTLP.
+//!
+//! - [`line`](mod@line): what happened, with everything that is known about it.
+//! - `fields`: what an event or a span says.
+//! - `layer`: gathers lines and hands them on.
+//! - `level`: what is logged, and how to change it while the service runs.
+
+mod fields;
+mod layer;
+mod level;
+mod line;
+mod written;
+
+use std::io::{self, IsTerminal as _};
+
+use tracing_subscriber::{layer::SubscriberExt as _, util::SubscriberInitExt as _};
+
+pub use level::{BadLevel, level, set_level};
+pub(crate) use written::written;
+
+use crate::{
+    config::{Config, LogFormat},
+    export::Export,
+};
+use layer::Lines;
+use line::{Origin, Shape};
+
+/// Starts logging for this process; a second call changes nothing.
+///
+/// # Panics
+///
+/// If `log_level` is not a filter: a setting that cannot be honored is not ignored.
+pub fn start(service: &'static str, config: &Config, export: &Export) {
+    let filter = level::filter(&config.log_level)
+        .unwrap_or_else(|error| panic!("LOG_LEVEL={:?}: {error}", config.log_level));
+    let shape = match config.log_format {
+        LogFormat::Auto if io::stdout().is_terminal() => Shape::Text { colored: true },
+        LogFormat::Auto | LogFormat::Json => Shape::Json,
+        LogFormat::Text => Shape::Text { colored: io::stdout().is_terminal() },
+    };
+    let origin = Origin { service, environment: config.environment.clone() };
+    let lines = Lines { origin, shape, logger: export.logger(), write: written::write };
+    // An error means that a test has started logging already.
+    let _ = tracing_subscriber::registry()
+        .with(level::changeable(filter, &config.log_level))
+        .with(lines)
+        .try_init();
+}

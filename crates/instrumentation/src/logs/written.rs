@@ -1,0 +1,47 @@
+//! Lines on their way to stdout, counted.
+
+use std::{
+    io::{self, Write as _},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use tracing::Level;
+
+static WRITTEN: Written =
+    Written { lines: [const { AtomicU64::new(0) }; 5], bytes: AtomicU64::new(0) };
+
+/// How much was written.
+pub(crate) struct Written {
+    /// By level, the gravest first.
+    lines: [AtomicU64; 5],
+    bytes: AtomicU64,
+}
+
+/// What this process has written.
+pub(crate) fn written() -> &'static Written {
+    &WRITTEN
+}
+
+impl Written {
+    pub(crate) fn lines(&self) -> impl Iterator<Item = u64> {
+        self.lines.iter().map(|lines| lines.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+}
+
+pub(super) fn write(level: Level, line: &[u8]) {
+    let index = match level {
+        Level::ERROR => 0,
+        Level::WARN => 1,
+        Level::INFO => 2,
+        Level::DEBUG => 3,
+        Level::TRACE => 4,
+    };
+    WRITTEN.lines[index].fetch_add(1, Ordering::Relaxed);
+    WRITTEN.bytes.fetch_add(line.len() as u64, Ordering::Relaxed);
+    // Nobody can be told that stdout is gone.
+    let _ = io::stdout().lock().write_all(line);
+}
