@@ -9,6 +9,11 @@ ask := "curl -s --fail-with-body"
 # 22: it said no, and what is possible instead.
 or-say := "|| case $? in 22) exit 2 ;; *) echo 'no control desk at " + desk + ": start the lab with cargo run or just up' >&2; exit 1 ;; esac"
 
+start := "docker compose up --build --detach --wait"
+
+# The shop, its metrics and who is paged; what these need comes with them. Telemetry goes to the lab.
+core := "web-gateway order-api fulfillment-worker lab prometheus alertmanager grafana"
+
 # List the recipes
 default:
     @"{{ just_executable() }}" --justfile "{{ justfile() }}" --list --unsorted
@@ -73,15 +78,20 @@ dlq:
 dlq-replay:
     @{{ ask }} --request POST "{{ desk }}/dlq/replay" {{ or-say }}
 
-# Build and start the whole stack in Docker
+# Build and start the stack in Docker: all of it, or less (just up core), or more (just up elk)
 [group("compose")]
-up:
-    docker compose up --build --detach --wait
+[no-exit-message]
+up what="":
+    @case "$1" in \
+        '') {{ start }} ;; \
+        core) OTEL_EXPORTER_OTLP_ENDPOINT=http://lab:4317 TRACE_PAGES={{ desk }}/traces {{ start }} {{ core }} ;; \
+        elk) COMPOSE_PROFILES=elk {{ start }} ;; \
+        *) echo "there is no $1 to start: just up, just up core or just up elk" >&2; exit 2 ;; esac
 
 # Stop it; its data stays
 [group("compose")]
 down:
-    docker compose down
+    docker compose --profile '*' down
 
 # Follow the logs of all, or of some: just logs order-api
 [group("compose")]

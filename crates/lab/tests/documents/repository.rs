@@ -6,6 +6,7 @@ use std::{
 };
 
 use serde::de::DeserializeOwned;
+use serde_yaml_ng::Value;
 
 /// A path within the repository.
 pub(crate) fn path(relative: &str) -> PathBuf {
@@ -31,9 +32,15 @@ pub(crate) fn names(folder: &str, ending: &str) -> Vec<String> {
 
 /// Every YAML file of a folder, read.
 pub(crate) fn yaml<T: DeserializeOwned>(folder: &str) -> Vec<T> {
-    let read = |name: String| {
-        let file = format!("{folder}/{name}.yml");
-        serde_yaml_ng::from_str(&read(&file)).unwrap_or_else(|error| panic!("{file}: {error}"))
-    };
-    names(folder, ".yml").into_iter().map(read).collect()
+    let files = names(folder, ".yml").into_iter();
+    files.map(|name| yaml_file(&format!("{folder}/{name}.yml"))).collect()
+}
+
+/// One YAML file, read, with what is merged in put in place.
+pub(crate) fn yaml_file<T: DeserializeOwned>(file: &str) -> T {
+    let read = serde_yaml_ng::from_str(&read(file)).and_then(|mut value: Value| {
+        value.apply_merge()?;
+        serde_yaml_ng::from_value(value)
+    });
+    read.unwrap_or_else(|error| panic!("{file}: {error}"))
 }
