@@ -68,6 +68,34 @@ pub(crate) fn runtime(job: &str) -> [Panel; 6] {
     ]
 }
 
+/// Whom a service is connected to, and what goes through.
+pub(crate) fn network(job: &str) -> [Panel; 3] {
+    let series = |name: &str| format!(r#"network_{name}{{job="{job}"}}"#);
+    [
+        Panel::lines("Connections", Unit::Count)
+            .says(
+                "Open connections by who is at the other end; those to the database and the \
+                 broker are not among them. Good: follows the number of clients. A staircase of \
+                 clients comes and does not go.",
+            )
+            .draws(format!("sum by (peer) ({})", series("connections_open")), "{{peer}}"),
+        Panel::lines("Connections opened", Unit::PerSecond)
+            .says(
+                "Connections accepted from clients and made to others. Good: far below the \
+                 requests, and near 0 for order_api. As many as requests: nobody keeps them open, \
+                 or each is lost again.",
+            )
+            .draws(rate("peer", &series("connections_total")), "{{peer}}"),
+        Panel::lines("Bytes", Unit::BytesPerSecond)
+            .says(
+                "All that goes through these connections: bodies, headers and pings. Good: moves \
+                 with the requests.",
+            )
+            .draws(rate("peer", &series("receive_bytes_total")), "from {{peer}}")
+            .draws(rate("peer", &series("transmit_bytes_total")), "to {{peer}}"),
+    ]
+}
+
 /// The calls that a service makes to order-api, attempt by attempt.
 pub(crate) fn calls(job: &str) -> [Panel; 3] {
     let attempts = format!(r#"grpc_client_attempts_total{{job="{job}"}}"#);

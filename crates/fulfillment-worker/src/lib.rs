@@ -28,7 +28,7 @@ use anyhow::Context as _;
 pub use config::Config;
 use faults::{Switchboard, control};
 use instrumentation::{
-    health::Readiness, metrics::Registry, rpc::ClientMetrics, service::Config as _, side::Side,
+    health::Readiness, net, rpc::ClientMetrics, service::Config as _, side::Side,
 };
 use metrics::Metrics;
 use tokio_util::sync::CancellationToken;
@@ -43,10 +43,11 @@ use crate::{consumer::Consumer, fulfillment::Fulfillment, order_api::OrderApi};
 ///
 /// If the side port cannot be listened on or a setting is wrong.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let catalogues = [Metrics::CATALOGUE, ClientMetrics::CATALOGUE];
-    let registry = Arc::new(Registry::new(Config::SERVICE, &catalogues));
+    let registry = config.instrumentation.registry(Config::SERVICE, metrics::CATALOGUES);
+    let registry = Arc::new(registry);
     let metrics = Metrics::register(&registry);
     let client_metrics = ClientMetrics::register(&registry);
+    let network = net::Metrics::register(&registry);
 
     let readiness = Readiness::default();
     let (queue, order_api_reachable) = (readiness.needs("queue"), readiness.needs("order-api"));
@@ -54,7 +55,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let side = Side { registry, readiness }
         .start(config.side_listen, control::router(Arc::clone(&switchboard)))?;
 
-    let order_api = OrderApi::new(config.order_api_url.clone(), client_metrics)
+    let order_api = OrderApi::new(config.order_api_url.clone(), client_metrics, network)
         .context("cannot use the URL of order-api")?;
     let fulfillment = Fulfillment::new(order_api.clone(), switchboard, &config);
     let consumer = Consumer::new(&config, fulfillment, metrics, queue);

@@ -1,4 +1,18 @@
-//! What fulfillment-worker measures.
+//! What fulfillment-worker measures, beside the process.
+
+use instrumentation::{metrics::Declaration, net, rpc::ClientMetrics};
+
+/// All that fulfillment-worker measures, beside what every process does.
+pub const CATALOGUES: &[&[Declaration]] =
+    &[Metrics::CATALOGUE, net::Metrics::<Peer>::CATALOGUE, ClientMetrics::CATALOGUE];
+
+instrumentation::label! {
+    /// Who is at the other end of a connection.
+    pub enum Peer as "peer" {
+        /// order-api.
+        OrderApi = "order_api",
+    }
+}
 
 instrumentation::label! {
     /// What became of a message that was taken.

@@ -6,8 +6,10 @@ use contract::shop::v1::{
     CompleteFulfillmentRequest, FailFulfillmentRequest, FailureReason, GetOrderRequest,
     OrderStatus, orders_client::OrdersClient,
 };
+use hyper_util::rt::TokioIo;
 use instrumentation::{
     health::Check,
+    net,
     rpc::{Client, ClientLayer, ClientMetrics},
 };
 use tonic::{
@@ -15,8 +17,10 @@ use tonic::{
     transport::{Channel, Endpoint, Uri},
 };
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
-use tower::ServiceBuilder;
+use tower::{ServiceBuilder, service_fn};
 use uuid::Uuid;
+
+use crate::metrics::Peer;
 
 /// How long order-api may take to answer.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -42,13 +46,21 @@ pub(crate) enum Recorded {
 }
 
 impl OrderApi {
-    pub(crate) fn new(url: Uri, metrics: ClientMetrics) -> Result<Self, tonic::transport::Error> {
+    pub(crate) fn new(
+        url: Uri,
+        metrics: ClientMetrics,
+        network: net::Metrics<Peer>,
+    ) -> Result<Self, tonic::transport::Error> {
+        let connector = service_fn(move |uri: Uri| {
+            let network = network.clone();
+            async move { network.dial(Peer::OrderApi, &uri).await.map(TokioIo::new) }
+        });
         // A connection whose other end has vanished without a word is noticed by the pings.
         let channel = Endpoint::new(url)?
             .connect_timeout(CONNECT_TIMEOUT)
             .http2_keep_alive_interval(DEADLINE)
             .keep_alive_timeout(DEADLINE)
-            .connect_lazy();
+            .connect_with_connector_lazy(connector);
         let measured = ServiceBuilder::new().layer(ClientLayer(metrics)).service(channel.clone());
         Ok(Self { orders: OrdersClient::new(measured), health: HealthClient::new(channel) })
     }

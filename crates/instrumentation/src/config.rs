@@ -1,6 +1,9 @@
 //! The settings that every service has.
 
-use crate::export;
+use crate::{
+    export,
+    metrics::{Declaration, Registry},
+};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -34,7 +37,23 @@ pub struct Config {
           value_parser = clap::value_parser!(u16).range(1..=64))]
     pub worker_threads: u16,
 
+    /// Whether metrics are recorded; false only to measure what they cost.
+    #[arg(long, env = "METRICS", default_value_t = true, value_name = "BOOL",
+          action = clap::ArgAction::Set)]
+    pub metrics: bool,
+
     /// Traces, and where they and the logs are sent.
     #[command(flatten)]
     pub export: export::Config,
+}
+
+impl Config {
+    /// The registry of `service`; it records what these catalogues declare, if anything.
+    pub fn registry(
+        &self,
+        service: &'static str,
+        catalogues: &[&'static [Declaration]],
+    ) -> Registry {
+        if self.metrics { Registry::new(service, catalogues) } else { Registry::mute(service) }
+    }
 }

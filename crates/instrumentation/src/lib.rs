@@ -8,6 +8,7 @@
 //! - [`trace`]: spans, and the W3C trace context through every hop.
 //! - [`export`]: traces and logs on their way out, over OTLP.
 //! - [`rpc`]: one hop over gRPC, as a server and as a client.
+//! - [`net`]: connections, and the bytes that go through them.
 //! - [`process`]: what a process and its runtime cost.
 //! - [`health`]: alive, and ready.
 //! - [`side`]: the side port, on a runtime of its own.
@@ -19,6 +20,7 @@ pub mod export;
 pub mod health;
 pub mod logs;
 pub mod metrics;
+pub mod net;
 pub mod process;
 pub mod rpc;
 pub mod service;

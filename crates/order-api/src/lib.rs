@@ -26,7 +26,7 @@ use anyhow::{Context as _, bail};
 use faults::Switchboard;
 use instrumentation::{
     health::Readiness,
-    metrics::Registry,
+    net,
     rpc::{ServerLayer, ServerMetrics},
     service::Config as _,
     side::Side,
@@ -45,9 +45,10 @@ const FINISH_LIMIT: Duration = Duration::from_secs(2);
 /// # Errors
 /// If it cannot listen, or a part of it ended that must not.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let catalogues = [Metrics::CATALOGUE, ServerMetrics::CATALOGUE];
-    let registry = Arc::new(Registry::new(Config::SERVICE, &catalogues));
+    let registry = config.instrumentation.registry(Config::SERVICE, metrics::CATALOGUES);
+    let registry = Arc::new(registry);
     let metrics = Metrics::register(&registry);
+    let network = net::Metrics::register(&registry);
     let layer = ServerLayer(ServerMetrics::register(&registry));
     let faults = Arc::new(Switchboard::default());
     let store = Arc::new(store(&config, &metrics));
@@ -69,7 +70,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let mut relay = tokio::spawn(relay.run(stop_relay.clone()));
 
     tokio::select! {
-        served = server::serve(incoming, orders, layer, calls, shutdown) => served?,
+        served = server::serve(incoming, network, orders, layer, calls, shutdown) => served?,
         ended = &mut keeper => bail!("cannot go on without the store's keeper: {ended:?}"),
         ended = &mut relay => bail!("cannot go on without the relay: {ended:?}"),
     }

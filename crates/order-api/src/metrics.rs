@@ -1,6 +1,20 @@
-//! What order-api measures, beside gRPC calls and the process.
+//! What order-api measures, beside the process.
+
+use instrumentation::{metrics::Declaration, net, rpc::ServerMetrics};
 
 use crate::status::Status;
+
+/// All that order-api measures, beside what every process does.
+pub const CATALOGUES: &[&[Declaration]] =
+    &[Metrics::CATALOGUE, net::Metrics::<Peer>::CATALOGUE, ServerMetrics::CATALOGUE];
+
+instrumentation::label! {
+    /// Who is at the other end of a connection.
+    pub enum Peer as "peer" {
+        /// web-gateway, fulfillment-worker, and whoever else calls.
+        Clients = "clients",
+    }
+}
 
 instrumentation::label! {
     /// Why a valid order was not placed.

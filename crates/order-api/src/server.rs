@@ -4,13 +4,14 @@ use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context as _;
 use contract::shop::v1::orders_server::{OrdersServer, SERVICE_NAME};
-use instrumentation::{health::Check, rpc::ServerLayer};
+use futures_util::TryStreamExt as _;
+use instrumentation::{health::Check, net, rpc::ServerLayer};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Server, server::TcpIncoming};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
-use crate::orders::Orders;
+use crate::{metrics::Peer, orders::Orders};
 
 /// How long calls in hand may take to end once the service is to stop.
 const DRAIN_LIMIT: Duration = Duration::from_secs(7);
@@ -27,6 +28,7 @@ pub(crate) fn listen(address: SocketAddr) -> anyhow::Result<TcpIncoming> {
 /// Answers calls until `stop`, then waits for those in hand, but not for ever.
 pub(crate) async fn serve(
     incoming: TcpIncoming,
+    network: net::Metrics<Peer>,
     orders: Orders,
     layer: ServerLayer,
     accepting: Check,
@@ -34,6 +36,7 @@ pub(crate) async fn serve(
 ) -> anyhow::Result<()> {
     let (reporter, health) = tonic_health::server::health_reporter();
     let follow = follow(reporter, orders.store.availability(), accepting, stop.clone());
+    let incoming = incoming.map_ok(move |stream| network.meter(Peer::Clients, stream));
     let server = Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE))
         .layer(layer)

@@ -9,7 +9,10 @@ use std::{
 use faults::{Seam, Switchboard};
 use http::Uri;
 use hyper_util::rt::TokioIo;
-use instrumentation::rpc::{ClientLayer, ClientMetrics};
+use instrumentation::{
+    net::{self, Metered},
+    rpc::{ClientLayer, ClientMetrics},
+};
 use tokio::{
     net::TcpStream,
     time::{Instant, timeout},
@@ -20,6 +23,8 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 use tower::{BoxError, ServiceBuilder, service_fn, util::BoxCloneSyncService};
+
+use crate::metrics::Peer;
 
 /// How long a connection may take to be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -34,14 +39,15 @@ const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(5), Duration::from
 pub(crate) type Transport = BoxCloneSyncService<http::Request<Body>, http::Response<Body>, Status>;
 
 /// A channel to order-api that is not connected before its first call.
-pub(crate) fn lazy(order_api: Uri) -> Channel {
+pub(crate) fn lazy(order_api: Uri, network: net::Metrics<Peer>) -> Channel {
     let (interval, patience) = KEEP_ALIVE;
     let failed = Arc::new(Mutex::new(None));
+    let connector = service_fn(move |uri| dial(uri, network.clone(), Arc::clone(&failed)));
     Endpoint::from(order_api)
         .http2_keep_alive_interval(interval)
         .keep_alive_timeout(patience)
         .keep_alive_while_idle(true)
-        .connect_with_connector_lazy(service_fn(move |uri| dial(uri, Arc::clone(&failed))))
+        .connect_with_connector_lazy(connector)
 }
 
 /// The channel with what every call of the contract goes through: it is measured and carries the
@@ -68,22 +74,20 @@ pub(crate) fn measured(
 
 async fn dial(
     uri: Uri,
+    network: net::Metrics<Peer>,
     failed: Arc<Mutex<Option<(Instant, io::ErrorKind)>>>,
-) -> io::Result<TokioIo<TcpStream>> {
+) -> io::Result<TokioIo<Metered<TcpStream>>> {
     let last = *failed.lock().expect("no holder of the lock panics");
     if let Some((when, kind)) = last
         && when.elapsed() < CONNECT_PAUSE
     {
         return Err(kind.into());
     }
-    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-    let connecting = TcpStream::connect((host, uri.port_u16().unwrap_or(80)));
-    let connected = timeout(CONNECT_TIMEOUT, connecting).await.unwrap_or_else(|_| {
+    let dialing = network.dial(Peer::OrderApi, &uri);
+    let connected = timeout(CONNECT_TIMEOUT, dialing).await.unwrap_or_else(|_| {
         Err(io::Error::new(io::ErrorKind::TimedOut, "no connection within a second"))
     });
     let failure = connected.as_ref().err().map(|error| (Instant::now(), error.kind()));
     *failed.lock().expect("no holder of the lock panics") = failure;
-    let stream = connected?;
-    stream.set_nodelay(true)?;
-    Ok(TokioIo::new(stream))
+    connected.map(TokioIo::new)
 }

@@ -39,8 +39,9 @@ use axum::{
 use faults::Switchboard;
 use instrumentation::{
     health::Readiness,
-    metrics::Registry,
+    net,
     rpc::{ClientMetrics, RequestMetrics},
+    service::Config as _,
     side::Side,
 };
 use tokio::net::TcpListener;
@@ -56,10 +57,8 @@ use routes::Gateway;
 
 /// Runs the gateway until `shutdown`, then finishes what was begun within ten seconds.
 pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let registry = Arc::new(Registry::new(
-        "web-gateway",
-        &[Metrics::CATALOGUE, ClientMetrics::CATALOGUE, RequestMetrics::CATALOGUE],
-    ));
+    let registry = config.instrumentation.registry(Config::SERVICE, metrics::CATALOGUES);
+    let registry = Arc::new(registry);
     let readiness = Readiness::default();
     let (order_api, accepting) = (readiness.needs("order_api"), readiness.needs("accepting"));
     let switchboard = Arc::new(Switchboard::default());
@@ -67,7 +66,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     side.start(config.side_listen, faults::control::router(Arc::clone(&switchboard)))
         .context("cannot start the side port")?;
 
-    let channel = channel::lazy(config.order_api_url);
+    let network = net::Metrics::register(&registry);
+    let channel = channel::lazy(config.order_api_url, network.clone());
     let watching = tokio::spawn(readiness::watch(channel.clone(), order_api));
     let transport =
         channel::measured(channel, ClientMetrics::register(&registry), Arc::clone(&switchboard));
@@ -76,11 +76,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let metrics = Metrics::register(&registry);
     let (routes, document) = openapi::describe(routes::routes());
     let gateway = Gateway { orders, side, body_limit: config.body_limit, document };
-    let observer = Observer {
-        metrics: metrics.clone(),
-        budget: config.request_deadline,
-        trace_url: config.trace_url,
-    };
+    let observer =
+        Observer { metrics, budget: config.request_deadline, trace_url: config.trace_url };
     let router = router(gateway, routes, observer);
     let listener = TcpListener::bind(config.listen)
         .await
@@ -93,7 +90,7 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
         accepting.set(false);
     });
 
-    server::serve(listener, router, metrics.http_connections_active, shutdown).await;
+    server::serve(listener, router, network, shutdown).await;
     watching.abort();
     Ok(())
 }
@@ -124,6 +121,7 @@ mod tests {
         extract::Request,
         routing::get,
     };
+    use instrumentation::metrics::Registry;
     use tower::ServiceExt as _;
 
     use super::*;
@@ -132,7 +130,8 @@ mod tests {
     async fn a_panic_is_answered_counted_and_harms_nobody_else() {
         let registry = Arc::new(Registry::new("web-gateway", &[Metrics::CATALOGUE]));
         let metrics = Metrics::register(&registry);
-        let channel = channel::lazy(http::Uri::from_static("http://nobody"));
+        let network = net::Metrics::register(&registry);
+        let channel = channel::lazy(http::Uri::from_static("http://nobody"), network);
         let transport = channel::measured(
             channel,
             ClientMetrics::register(&registry),

@@ -2,7 +2,29 @@
 
 use std::sync::LazyLock;
 
-use instrumentation::metrics::LabelSet;
+use instrumentation::{
+    metrics::{Declaration, LabelSet},
+    net,
+    rpc::{ClientMetrics, RequestMetrics},
+};
+
+/// All that web-gateway measures, beside what every process does.
+pub const CATALOGUES: &[&[Declaration]] = &[
+    Metrics::CATALOGUE,
+    net::Metrics::<Peer>::CATALOGUE,
+    RequestMetrics::CATALOGUE,
+    ClientMetrics::CATALOGUE,
+];
+
+instrumentation::label! {
+    /// Who is at the other end of a connection.
+    pub enum Peer as "peer" {
+        /// Customers.
+        Clients = "clients",
+        /// order-api.
+        OrderApi = "order_api",
+    }
+}
 
 instrumentation::label! {
     /// The method of a request.
@@ -99,8 +121,6 @@ instrumentation::metrics! {
         http_response_size_bytes: Histogram<Endpoint>, Bytes;
         /// HTTP requests that are being worked on.
         http_requests_active: Gauge<Endpoint>, Count;
-        /// Connections of HTTP clients that are open.
-        http_connections_active: Gauge<()>, Count;
     }
 }
 

@@ -8,13 +8,15 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use instrumentation::metrics::Gauge;
+use instrumentation::net::{self, Metered};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::metrics::Peer;
 
 /// The most connections at a time; more wait in the operating system's queue.
 const CONNECTIONS: usize = 2048;
@@ -29,7 +31,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
-    open: Gauge<()>,
+    network: net::Metrics<Peer>,
     shutdown: CancellationToken,
 ) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
@@ -37,10 +39,14 @@ pub(crate) async fn serve(
     while let Some(accepted) = shutdown.run_until_cancelled(accept(&listener, &slots)).await {
         match accepted {
             Ok((stream, slot)) => {
-                let (router, shutdown, held) = (router.clone(), shutdown.clone(), open.hold(()));
+                // Small answers must not wait for the client's acknowledgment; without it they are
+                // only slower.
+                let _ = stream.set_nodelay(true);
+                let stream = network.meter(Peer::Clients, stream);
+                let (router, shutdown) = (router.clone(), shutdown.clone());
                 connections.spawn(async move {
                     converse(stream, router, shutdown).await;
-                    drop((slot, held));
+                    drop(slot);
                 });
             }
             Err(error) => {
@@ -64,9 +70,7 @@ async fn accept(
 }
 
 /// Serves one connection to its end.
-async fn converse(stream: TcpStream, router: Router, shutdown: CancellationToken) {
-    // Small answers must not wait for the client's acknowledgment; without it they are only slower.
-    let _ = stream.set_nodelay(true);
+async fn converse(stream: Metered<TcpStream>, router: Router, shutdown: CancellationToken) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)

@@ -20,6 +20,7 @@ pub(super) fn dashboard() -> Dashboard {
     .row("Room to work, and what comes back", room())
     .row("Where the time goes", waiting())
     .row("Calls to order-api", rows::calls(JOB))
+    .row("Connections and bytes", rows::network(JOB))
     .row("Process and runtime", rows::runtime(JOB))
 }
 

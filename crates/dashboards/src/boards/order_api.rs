@@ -18,6 +18,7 @@ pub(super) fn dashboard() -> Dashboard {
     .row("Where the time goes", [heatmap(), in_hand()])
     .row("Orders: placed, refused, waiting", orders())
     .row("Outbox: events on their way to the broker", outbox())
+    .row("Connections and bytes", rows::network("order-api"))
     .row("Process and runtime", rows::runtime("order-api"))
 }
 

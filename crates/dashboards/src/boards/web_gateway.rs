@@ -19,7 +19,8 @@ pub(super) fn dashboard() -> Dashboard {
     .row("Requests: rate, errors, duration", requests())
     .row("Where the time goes", [heatmap(), endpoints()])
     .row("Calls to order-api", calls())
-    .row("Connections and bytes", traffic())
+    .row("Requests in hand and their bodies", traffic())
+    .row("Connections and bytes", rows::network(JOB))
     .row("Process and runtime", rows::runtime(JOB))
 }
 
@@ -86,7 +87,7 @@ fn calls() -> impl Iterator<Item = Panel> {
     [retries, ended, failed, duration].into_iter().map(|panel| panel.size(6, 8))
 }
 
-fn traffic() -> [Panel; 4] {
+fn traffic() -> [Panel; 3] {
     [
         Panel::lines("In hand", Unit::Count)
             .says(
@@ -97,11 +98,8 @@ fn traffic() -> [Panel; 4] {
                 format!("sum by (method, route) (http_requests_active{{{SHOP}}})"),
                 "{{method}} {{route}}",
             ),
-        Panel::lines("Connections", Unit::Count)
-            .says("Open connections of clients. Good: follows the number of clients.")
-            .draws("http_connections_active", "open"),
-        Panel::lines("Bytes", Unit::BytesPerSecond)
-            .says("Bodies received and sent. Good: moves with the requests.")
+        Panel::lines("Bodies", Unit::BytesPerSecond)
+            .says("Bodies received and sent, in bytes. Good: moves with the requests.")
             .draws(rate("", "http_request_size_bytes_sum"), "in")
             .draws(rate("", "http_response_size_bytes_sum"), "out"),
         Panel::lines("Size of an answer", Unit::Bytes)
@@ -117,5 +115,4 @@ fn traffic() -> [Panel; 4] {
                 "{{method}} {{route}}",
             ),
     ]
-    .map(|panel| panel.size(6, 8))
 }

@@ -28,6 +28,11 @@ pub(crate) async fn an_order_is_fulfilled(shop: Shop) -> Result<()> {
     assert_eq!(worker.metric("fulfillment_message_age_seconds_count").await, Some(1.0));
     assert_eq!(worker.metric("fulfillment_connected").await, Some(1.0));
     assert_eq!(worker.metric(IN_FLIGHT).await, Some(0.0));
+    let network =
+        async |name: &str| worker.metric(&format!("network_{name}{{peer=\"order_api\"}}")).await;
+    assert_eq!(network("connections_open").await, Some(1.0));
+    assert!(network("receive_bytes_total").await > Some(100.0));
+    assert!(network("transmit_bytes_total").await > Some(100.0));
     Ok(())
 }
 

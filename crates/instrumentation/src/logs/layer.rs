@@ -126,11 +126,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_line_says_to_which_thread_and_trace_it_belongs() {
-        let parent = trace::Carried {
-            traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
-            tracestate: None,
-        };
-        let span = trace::Span::begin(trace::SpanKind::Server, "x", &parent.context(), Vec::new());
+        let span = trace::recorded_elsewhere("0af7651916cd43dd8448eb211c80319c");
         let id = CorrelationId::parse("checkout-7").unwrap();
         let said = async { lines_of(|| tracing::info!("order placed")) };
         let lines = id.scope(span.scope(said)).await;

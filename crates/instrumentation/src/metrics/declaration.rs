@@ -93,11 +93,14 @@ pub struct Declaration {
 }
 
 /// Declares a struct of metrics and its `CATALOGUE`; see [`mod@crate::metrics`].
+///
+/// Metrics that several services have, each with labels of its own, are declared once, in a struct
+/// with a parameter for the labels: `pub struct Metrics<Peer> { … }`.
 #[macro_export]
 macro_rules! metrics {
     (
         $(#[doc = $doc:literal])*
-        $visibility:vis struct $name:ident {
+        $visibility:vis struct $name:ident $(<$parameter:ident>)? {
             $(
                 #[doc = $help:literal]
                 $metric:ident: $family:ident<$labels:ty>, $unit:ident;
@@ -106,16 +109,16 @@ macro_rules! metrics {
     ) => {
         $(#[doc = $doc])*
         #[derive(Clone, Debug)]
-        $visibility struct $name {
+        $visibility struct $name $(<$parameter>)? {
             $(
                 #[doc = $help]
-                pub $metric: $crate::metrics::$family<$labels>,
+                $visibility $metric: $crate::metrics::$family<$labels>,
             )*
         }
 
-        impl $name {
+        impl $(<$parameter: $crate::metrics::LabelSet>)? $name $(<$parameter>)? {
             /// The declarations, in order.
-            pub const CATALOGUE: &'static [$crate::metrics::Declaration] = &[$(
+            $visibility const CATALOGUE: &'static [$crate::metrics::Declaration] = &[$(
                 $crate::metrics::Declaration {
                     name: stringify!($metric),
                     help: $help.trim_ascii(),
@@ -128,7 +131,7 @@ macro_rules! metrics {
             )*];
 
             /// Creates every series, at 0.
-            pub fn register(registry: &$crate::metrics::Registry) -> Self {
+            $visibility fn register(registry: &$crate::metrics::Registry) -> Self {
                 let mut declarations = Self::CATALOGUE.iter();
                 Self {$(
                     $metric: $crate::metrics::Family::register(

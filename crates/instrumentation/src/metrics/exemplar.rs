@@ -39,15 +39,8 @@ impl Slots {
         }
     }
 
-    fn show(&self, bound: &str, line: &mut String) {
-        let index = match bound {
-            "+Inf" => Some(self.bounds.len()),
-            _ => bound
-                .parse()
-                .ok()
-                .and_then(|bound: f64| self.bounds.iter().position(|known| *known == bound)),
-        };
-        let slot = index.and_then(|index| self.slots.get(index)).and_then(|slot| slot.lock().ok());
+    fn show(&self, bucket: usize, line: &mut String) {
+        let slot = self.slots.get(bucket).and_then(|slot| slot.lock().ok());
         if let Some(Exemplar { span, value, at }) = slot.as_deref().and_then(Option::as_ref) {
             let at = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
             let (trace_id, span_id) = (span.trace_id(), span.span_id());
@@ -81,11 +74,15 @@ impl Exemplars {
     pub(crate) fn decorate(&self, text: &str) -> String {
         let series = self.0.read().expect("no holder of the lock panics");
         let mut whole = String::with_capacity(text.len() * 5 / 4);
+        let mut buckets = Buckets { series: &series, beginning: "", slots: None, next: 0 };
         // OpenMetrics has no empty lines.
         for line in text.lines().filter(|line| !line.is_empty()) {
             match line.strip_prefix("# ") {
                 Some(comment) => push_comment(&mut whole, comment),
-                None => push_sample(&mut whole, line, &series),
+                None => {
+                    whole.push_str(line);
+                    buckets.show(line, &mut whole);
+                }
             }
             whole.push('\n');
         }
@@ -103,19 +100,39 @@ fn push_comment(whole: &mut String, comment: &str) {
     let _ = write!(whole, "# {keyword} {family} {rest}");
 }
 
-fn push_sample(whole: &mut String, line: &str, series: &HashMap<String, Arc<Slots>>) {
-    whole.push_str(line);
-    let Some(at) = line.find("le=\"") else { return };
-    let (beginning, rest) = line.split_at(at + "le=\"".len());
-    if let (Some(slots), Some((bound, _))) = (series.get(beginning), rest.split_once('"')) {
-        slots.show(bound, whole);
+/// The series whose bucket lines are being read.
+///
+/// They follow one another, lowest bound first, so that each series is looked up once, and not
+/// each of its lines: there are thousands.
+struct Buckets<'a> {
+    series: &'a HashMap<String, Arc<Slots>>,
+    /// How its lines begin, up to the bound.
+    beginning: &'a str,
+    slots: Option<&'a Slots>,
+    /// The place of the next bucket.
+    next: usize,
+}
+
+impl<'a> Buckets<'a> {
+    /// Adds the exemplar of a line, if it is a bucket and has one.
+    fn show(&mut self, line: &'a str, whole: &mut String) {
+        if self.beginning.is_empty() || !line.starts_with(self.beginning) {
+            const BOUND: &str = "le=\"";
+            let Some(at) = line.find(BOUND) else { return };
+            self.beginning = &line[..at + BOUND.len()];
+            self.slots = self.series.get(self.beginning).map(Arc::as_ref);
+            self.next = 0;
+        }
+        if let Some(slots) = self.slots {
+            slots.show(self.next, whole);
+        }
+        self.next += 1;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::{Span, SpanKind};
 
     const TEXT: &str = "# HELP x_total X.\n# TYPE x_total counter\nx_total{a=\"b\"} 1\n\n\
         # HELP t_seconds T.\n# TYPE t_seconds histogram\nt_seconds_bucket{a=\"b\",le=\"0.5\"} 1\n\
@@ -126,18 +143,57 @@ mod tests {
         let exemplars = Exemplars::default();
         let slots = exemplars.register("t_seconds", &[("a", "b")], &[0.5]);
         let trace_id = "0af7651916cd43dd8448eb211c80319c";
-        let parent = trace::Carried {
-            traceparent: Some(format!("00-{trace_id}-b7ad6b7169203331-01")),
-            tracestate: None,
-        };
-        let span = Span::begin(SpanKind::Server, "work", &parent.context(), Vec::new());
-        span.scope(async { slots.record(0.4) }).await;
+        trace::recorded_elsewhere(trace_id).scope(async { slots.record(0.4) }).await;
 
         let text = exemplars.decorate(TEXT);
         let line = |beginning: &str| text.lines().find(|line| line.starts_with(beginning)).unwrap();
         let exemplar = format!("trace_id=\"{trace_id}\"");
         assert!(line("t_seconds_bucket{a=\"b\",le=\"0.5\"}").contains(&exemplar), "{text}");
         assert!(!line("t_seconds_bucket{a=\"b\",le=\"+Inf\"}").contains('#'), "{text}");
+    }
+
+    #[tokio::test]
+    async fn each_bucket_of_each_series_shows_its_own() {
+        crate::label! {
+            /// Which of two.
+            enum Which as "which" {
+                One = "one",
+                Two = "two",
+            }
+        }
+        crate::metrics! {
+            /// What the test measures.
+            struct Work {
+                /// Time that it takes.
+                work_seconds: Timer<Which>, Seconds;
+            }
+        }
+        let registry = crate::metrics::Registry::new("test", &[Work::CATALOGUE]);
+        let work = Work::register(&registry);
+        let times = [(Which::One, 3), (Which::One, 90), (Which::Two, 90), (Which::Two, 1_000_000)];
+        for (which, milliseconds) in times {
+            let elapsed = std::time::Duration::from_millis(milliseconds);
+            let span = trace::recorded_elsewhere("0af7651916cd43dd8448eb211c80319c");
+            span.scope(async { work.work_seconds.record(which, elapsed) }).await;
+        }
+
+        let text = registry.render_open_metrics();
+        let lines = text.lines().filter(|line| line.contains("trace_id"));
+        let mut shown: Vec<_> = lines
+            .map(|line| {
+                let (series, exemplar) = line.split_once(" # ").unwrap();
+                let value = exemplar.split(' ').nth(1).unwrap();
+                format!("{} {value}", series.split(' ').next().unwrap())
+            })
+            .collect();
+        shown.sort();
+        let expected = [
+            r#"work_seconds_bucket{which="one",le="0.0032"} 0.003"#,
+            r#"work_seconds_bucket{which="one",le="0.1"} 0.09"#,
+            r#"work_seconds_bucket{which="two",le="+Inf"} 1000"#,
+            r#"work_seconds_bucket{which="two",le="0.1"} 0.09"#,
+        ];
+        assert_eq!(shown, expected);
     }
 
     #[test]

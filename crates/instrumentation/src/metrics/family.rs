@@ -18,11 +18,11 @@ pub trait Family: Sized {
     fn register(registry: &Registry, declaration: &'static Declaration) -> Self;
 }
 
-/// A histogram whose buckets remember traces.
+/// A histogram whose buckets remember traces, unless nothing is recorded.
 #[derive(Clone, Debug)]
 pub(super) struct Traced {
     pub(super) histogram: metrics::Histogram,
-    pub(super) slots: Arc<Slots>,
+    pub(super) slots: Option<Arc<Slots>>,
 }
 
 macro_rules! family {
@@ -118,7 +118,9 @@ impl<L: LabelSet> Timer<L> {
         let Traced { histogram, slots } = &self.handles[labels.index()];
         let seconds = elapsed.as_secs_f64();
         histogram.record(seconds);
-        slots.record(seconds);
+        if let Some(slots) = slots {
+            slots.record(seconds);
+        }
     }
 }
 

@@ -22,12 +22,27 @@ pub struct Registry {
     exemplars: Exemplars,
     /// Made once the rest is there.
     export: OnceLock<export::Metrics>,
+    recording: bool,
 }
 
 impl Registry {
     /// A registry for the metrics of `service`: those declared in `catalogues` and those that
     /// every process has.
     pub fn new(service: &'static str, catalogues: &[&'static [Declaration]]) -> Self {
+        let registry = Self::build(catalogues, true);
+        process::identify(&registry, service);
+        registry
+    }
+
+    /// A registry that records nothing and shows nothing but which build of `service` it is, to
+    /// measure what recording costs.
+    pub fn mute(service: &'static str) -> Self {
+        let registry = Self::build(&[], false);
+        process::identify(&registry, service);
+        registry
+    }
+
+    fn build(catalogues: &[&'static [Declaration]], recording: bool) -> Self {
         let of_all = [process::Metrics::CATALOGUE, export::Metrics::CATALOGUE];
         let declared = || catalogues.iter().chain(&of_all).copied().flatten();
         let histograms = declared().filter(|metric| metric.kind == Kind::Histogram);
@@ -40,19 +55,20 @@ impl Registry {
         let handle = recorder.handle();
         let process = metrics_process::Collector::default();
         let (exemplars, export) = (Exemplars::default(), OnceLock::new());
-        let registry = Self { recorder, handle, process, exemplars, export };
+        let registry = Self { recorder, handle, process, exemplars, export, recording };
         declared().for_each(|metric| registry.describe(metric));
         metrics::with_local_recorder(&registry.recorder, || registry.process.describe());
-        process::identify(&registry, service);
         registry.export.get_or_init(|| export::Metrics::register(&registry));
         registry
     }
 
     /// Every series in the Prometheus text format.
     pub fn render(&self) -> String {
-        metrics::with_local_recorder(&self.recorder, || self.process.collect());
-        if let Some(export) = self.export.get() {
-            export.show();
+        if self.recording {
+            metrics::with_local_recorder(&self.recorder, || self.process.collect());
+            if let Some(export) = self.export.get() {
+                export.show();
+            }
         }
         self.handle.render()
     }
@@ -73,12 +89,18 @@ impl Registry {
         metric: &Declaration,
         values: &[&'static str],
     ) -> metrics::Counter {
+        if !self.recording {
+            return metrics::Counter::noop();
+        }
         let counter = self.recorder.register_counter(&key(metric, values), &METADATA);
         counter.increment(0);
         counter
     }
 
     pub(super) fn gauge(&self, metric: &Declaration, values: &[&'static str]) -> metrics::Gauge {
+        if !self.recording {
+            return metrics::Gauge::noop();
+        }
         let gauge = self.recorder.register_gauge(&key(metric, values), &METADATA);
         gauge.set(0.0);
         gauge
@@ -89,12 +111,17 @@ impl Registry {
         metric: &Declaration,
         values: &[&'static str],
     ) -> metrics::Histogram {
+        if !self.recording {
+            return metrics::Histogram::noop();
+        }
         self.recorder.register_histogram(&key(metric, values), &METADATA)
     }
 
     pub(super) fn traced_histogram(&self, metric: &Declaration, values: &[&'static str]) -> Traced {
         let labels: Vec<_> = (metric.labels)().into_iter().zip(values.iter().copied()).collect();
-        let slots = self.exemplars.register(metric.name, &labels, metric.unit.buckets());
+        let slots = self
+            .recording
+            .then(|| self.exemplars.register(metric.name, &labels, metric.unit.buckets()));
         Traced { histogram: self.histogram(metric, values), slots }
     }
 
@@ -127,4 +154,55 @@ fn key(metric: &Declaration, values: &[&'static str]) -> Key {
     let labels: Vec<_> =
         names.into_iter().zip(values).map(|(name, value)| Label::new(name, *value)).collect();
     Key::from_parts(metric.name, labels)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::trace;
+
+    crate::metrics! {
+        /// What the test measures.
+        struct Work {
+            /// Things done.
+            work_total: Counter<()>, Count;
+            /// Things in hand.
+            work_active: Gauge<()>, Count;
+            /// Time that they take.
+            work_duration_seconds: Timer<()>, Seconds;
+            /// How large they are.
+            work_size_bytes: Histogram<()>, Bytes;
+        }
+    }
+
+    /// What is shown of work that was done in a trace.
+    async fn shown(registry: Registry) -> String {
+        let work = Work::register(&registry);
+        let _active = work.work_active.hold(());
+        work.work_total.increment(1);
+        work.work_size_bytes.record((), 100.0);
+        let timing = async { work.work_duration_seconds.record((), Duration::from_millis(5)) };
+        trace::recorded_elsewhere("0af7651916cd43dd8448eb211c80319c").scope(timing).await;
+        registry.render_open_metrics()
+    }
+
+    #[tokio::test]
+    async fn what_is_recorded_is_shown() {
+        let text = shown(Registry::new("test", &[Work::CATALOGUE])).await;
+        for line in
+            ["work_total 1", "work_active 1", "work_size_bytes_count 1", "trace_id=", "process_"]
+        {
+            assert!(text.contains(line), "{line} is missing in {text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_mute_registry_shows_only_which_build_it_is() {
+        let text = shown(Registry::mute("test")).await;
+        let series: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        assert_eq!(series.len(), 1, "{text}");
+        assert!(series[0].starts_with("build_info{service=\"test\""), "{text}");
+    }
 }

@@ -47,6 +47,14 @@ pub fn record_error(error: impl Into<Value>) {
     });
 }
 
+/// The work of a caller whose trace is recorded, for tests.
+#[cfg(test)]
+pub(crate) fn recorded_elsewhere(trace_id: &str) -> Span {
+    let traceparent = Some(format!("00-{trace_id}-b7ad6b7169203331-01"));
+    let parent = Carried { traceparent, tracestate: None }.context();
+    Span::begin(SpanKind::Server, "work", &parent, Vec::new())
+}
+
 /// From now on, spans are made by `tracer`; a second one changes nothing.
 pub(crate) fn use_tracer(tracer: SdkTracer) {
     // An error means that a test has started one already.

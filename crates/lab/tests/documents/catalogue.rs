@@ -3,7 +3,6 @@
 use instrumentation::{
     metrics::{Declaration, Registry},
     process,
-    rpc::{ClientMetrics, RequestMetrics, ServerMetrics},
 };
 
 /// A process that exposes metrics.
@@ -21,21 +20,17 @@ pub(crate) const SERVICES: &[Process] = &[
     Process {
         name: "web-gateway",
         place: "`:3000/metrics`, and on its side port",
-        catalogues: &[
-            web_gateway::metrics::Metrics::CATALOGUE,
-            RequestMetrics::CATALOGUE,
-            ClientMetrics::CATALOGUE,
-        ],
+        catalogues: web_gateway::metrics::CATALOGUES,
     },
     Process {
         name: "order-api",
         place: "`:8000/metrics`",
-        catalogues: &[order_api::metrics::Metrics::CATALOGUE, ServerMetrics::CATALOGUE],
+        catalogues: order_api::metrics::CATALOGUES,
     },
     Process {
         name: "fulfillment-worker",
         place: "`:2112/metrics`",
-        catalogues: &[fulfillment_worker::metrics::Metrics::CATALOGUE, ClientMetrics::CATALOGUE],
+        catalogues: fulfillment_worker::metrics::CATALOGUES,
     },
 ];
 

@@ -188,6 +188,7 @@ fn looks_like_a_metric(word: &str) -> bool {
         "grpc",
         "http",
         "lab",
+        "network",
         "node",
         "orders",
         "outbox",

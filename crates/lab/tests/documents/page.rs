@@ -24,6 +24,15 @@ the end.
 const EVERYWHERE: &str = "\
 Each of the three exposes these too, and the lab `process_…` and `build_info`.";
 
+const UNMEASURED: &str = "
+## Not measured
+
+- The bytes to and from the database and the broker: their drivers make these connections
+  themselves. How many there are, and whether, say `db_pool_connections`, `outbox_broker_connected`
+  and `fulfillment_connected`; Postgres and RabbitMQ measure the rest.
+- Connections to the side ports: Prometheus and the control desk come there, no customers.
+";
+
 const COLUMNS: &str = "\
 | Metric | Type | Unit | Labels | What it says |
 |---|---|---|---|---|
@@ -42,6 +51,7 @@ fn render() -> String {
         let labels = metric.labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>();
         cells(metric.name, metric.kind, metric.unit, &labels.join(", "), metric.help)
     }));
+    page.push_str(UNMEASURED);
     page.push_str("\n## Buckets\n\n| Unit | Upper bounds |\n|---|---|\n");
     for unit in [Unit::Seconds, Unit::Bytes, Unit::Minor, Unit::Count, Unit::Ratio] {
         let bounds: Vec<_> = unit.buckets().iter().map(ToString::to_string).collect();

@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use contract::topology::{ORDER_PLACED_KEY, ORDERS_EXCHANGE};
+use lapin::{BasicProperties, ConnectionProperties, options::BasicPublishOptions};
 use rustix::process::{Pid, Signal, kill_process};
 use testbed::{Postgres, RabbitMq, eventually, free_port};
 
@@ -21,6 +23,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// The lab and, in the real world, the servers it uses.
 pub(crate) struct World {
     pub(crate) lab: Lab,
+    /// Where the broker is.
+    queue: String,
     pub(crate) postgres: Option<Postgres>,
     pub(crate) rabbitmq: Option<RabbitMq>,
 }
@@ -30,7 +34,8 @@ impl World {
     pub(crate) async fn embedded() -> Self {
         let lab = Lab::start(&[]).await;
         lab.ready().await;
-        Self { lab, postgres: None, rabbitmq: None }
+        let queue = format!("amqp://guest:guest@127.0.0.1:{}/%2f", lab.broker_port);
+        Self { lab, queue, postgres: None, rabbitmq: None }
     }
 
     /// On a private Postgres and RabbitMQ; none if they are not installed.
@@ -57,7 +62,24 @@ impl World {
             Lab::start(&arguments).await
         };
         lab.ready().await;
-        Some(Self { lab, postgres: Some(postgres), rabbitmq: Some(rabbitmq) })
+        Some(Self { lab, queue, postgres: Some(postgres), rabbitmq: Some(rabbitmq) })
+    }
+
+    /// Puts a message into the queue of orders, as order-api would, in a trace.
+    pub(crate) async fn publish(&self, event: &serde_json::Value, traceparent: &str) {
+        let uri = self.queue.parse().expect("the address of a broker");
+        let properties = ConnectionProperties::default();
+        let connection = contract::broker::connect(uri, properties).await.expect("a connection");
+        let channel = connection.create_channel().await.expect("a channel");
+        let headers = contract::message::headers(Some(traceparent), None);
+        let properties =
+            BasicProperties::default().with_message_id("from-nobody".into()).with_headers(headers);
+        let (exchange, key) = (ORDERS_EXCHANGE.into(), ORDER_PLACED_KEY.into());
+        let (options, body) = (BasicPublishOptions::default(), event.to_string());
+        let published =
+            channel.basic_publish(exchange, key, options, body.as_bytes(), properties).await;
+        published.expect("the broker takes it");
+        connection.close(200, "done".into()).await.expect("the connection closes");
     }
 
     /// The front door.
@@ -76,6 +98,7 @@ pub(crate) struct Lab {
     pub(crate) order_api_side_port: u16,
     pub(crate) worker_side_port: u16,
     pub(crate) desk_port: u16,
+    broker_port: u16,
     pub(crate) prometheus_port: Option<u16>,
 }
 
@@ -100,7 +123,7 @@ impl Lab {
     async fn launch(more: &[&str], prometheus_port: Option<u16>, room: Room) -> Self {
         let place = room.enter().await;
         let folder = tempfile::tempdir().expect("a folder for the lab");
-        let [gateway_port, order_api_side_port, worker_side_port, desk_port] =
+        let [gateway_port, order_api_side_port, worker_side_port, desk_port, broker_port] =
             std::array::from_fn(|_| free_port());
         let ports = [
             ("--gateway-port", gateway_port),
@@ -109,6 +132,7 @@ impl Lab {
             ("--order-api-side-port", order_api_side_port),
             ("--worker-side-port", worker_side_port),
             ("--desk-port", desk_port),
+            ("--broker-port", broker_port),
         ];
         let output = fs::File::create(folder.path().join("screen")).expect("a file");
         let process = Command::new(env!("CARGO_BIN_EXE_lab"))
@@ -129,6 +153,7 @@ impl Lab {
             order_api_side_port,
             worker_side_port,
             desk_port,
+            broker_port,
             prometheus_port,
         }
     }

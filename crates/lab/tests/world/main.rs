@@ -9,6 +9,7 @@ mod ledger;
 mod life;
 mod room;
 mod shop;
+mod traces;
 mod watch;
 
 /// Makes a test of each world from one scenario: `async fn scenario(world: World)`.

@@ -51,6 +51,10 @@ async fn an_order_goes_through_its_life() {
     assert_eq!(reason(&refused), Reason::OrderNotOpen);
 
     let metrics = shop.metrics().await;
+    assert_eq!(metrics["network_connections_open{peer=\"clients\"}"], 1.0);
+    assert_eq!(metrics["network_connections_total{peer=\"clients\"}"], 1.0);
+    assert!(metrics["network_receive_bytes_total{peer=\"clients\"}"] > 100.0);
+    assert!(metrics["network_transmit_bytes_total{peer=\"clients\"}"] > 100.0);
     assert_eq!(metrics["orders_created_total"], 1.0);
     assert_eq!(metrics["revenue_minor_total"], 1180.0);
     assert_eq!(metrics["fulfillments_total{outcome=\"fulfilled\"}"], 1.0);

@@ -1,8 +1,10 @@
 //! `/metrics`: complete from the first scrape, and true.
 
 use reqwest::Method;
+use testbed::eventually;
+use tokio::net::TcpStream;
 
-use crate::shop::{Shop, cart};
+use crate::shop::{SOON, Shop, cart};
 
 #[tokio::test]
 async fn every_series_is_there_before_anything_happens() {
@@ -20,6 +22,8 @@ async fn every_series_is_there_before_anything_happens() {
         r#"grpc_client_request_duration_seconds_count{method="PlaceOrder"}"#,
         r#"grpc_client_attempts_total{method="GetOrder",status="UNAVAILABLE"}"#,
         r#"grpc_client_attempt_duration_seconds_count{method="ListOrders"}"#,
+        r#"network_connections_open{peer="order_api"}"#,
+        r#"network_receive_bytes_total{peer="order_api"}"#,
     ] {
         assert_eq!(shop.metric(series).await, 0.0, "{series}");
     }
@@ -55,6 +59,49 @@ async fn requests_are_counted_once_where_they_belong() {
     let calls = r#"{method="PlaceOrder",status="OK"}"#;
     assert_eq!(shop.metric(&format!("grpc_client_requests_total{calls}")).await, 1.0);
     assert_eq!(shop.metric(&format!("grpc_client_attempts_total{calls}")).await, 1.0);
+}
+
+#[tokio::test]
+async fn connections_and_their_bytes_are_counted_by_who_is_at_the_other_end() {
+    let shop = Shop::open().await;
+    let network = async |name: &str, peer: &str| {
+        shop.metric(&format!("network_{name}{{peer=\"{peer}\"}}")).await
+    };
+    assert_eq!(network("connections_open", "order_api").await, 1.0);
+    assert!(network("connections_total", "order_api").await >= 1.0);
+    let received = network("receive_bytes_total", "clients").await;
+    let sent = network("transmit_bytes_total", "order_api").await;
+    let order = shop.order(&cart()).await;
+    let body = cart().to_string().len() as f64;
+    assert!(network("receive_bytes_total", "clients").await > received + body);
+    assert!(network("transmit_bytes_total", "clients").await > order.text.len() as f64);
+    assert!(network("transmit_bytes_total", "order_api").await > sent);
+    assert!(network("receive_bytes_total", "order_api").await > 0.0);
+
+    let open = network("connections_open", "clients").await;
+    let opened = network("connections_total", "clients").await;
+    let client = TcpStream::connect(&shop.address).await.unwrap();
+    eventually(SOON, "one more open connection", async || {
+        (network("connections_open", "clients").await == open + 1.0).then_some(())
+    })
+    .await;
+    drop(client);
+    eventually(SOON, "one less open connection", async || {
+        (network("connections_open", "clients").await == open).then_some(())
+    })
+    .await;
+    assert!(network("connections_total", "clients").await > opened);
+}
+
+#[tokio::test]
+async fn a_gateway_without_metrics_serves_and_shows_only_what_it_is() {
+    let shop = Shop::without_order_api(&["--metrics", "false"]).await;
+    assert_eq!(shop.get("/products").await.status, 503);
+    let text = shop.get("/metrics").await.text;
+    let series: Vec<_> = text.lines().filter(|line| !line.is_empty()).collect();
+    let [help, kind, build] = series[..] else { panic!("{text}") };
+    assert!(help.starts_with("# HELP build_info") && kind.starts_with("# TYPE build_info"));
+    assert!(build.contains(r#"service="web-gateway""#), "{build}");
 }
 
 #[tokio::test]

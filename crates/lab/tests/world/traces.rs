@@ -1,0 +1,227 @@
+//! One order, one trace: the exact tree of spans for every journey, taken over OTLP.
+
+use std::{collections::HashSet, fmt::Write as _, time::Duration};
+
+use serde_json::{Value, json};
+use testbed::eventually;
+use uuid::Uuid;
+
+use crate::{
+    in_both_worlds,
+    lab::{Lab, PATIENCE, World},
+    shop::cart,
+};
+
+in_both_worlds!(
+    every_journey_is_one_tree_of_spans,
+    what_was_given_up_is_a_trace_too,
+    an_order_whose_worker_dies_stays_one_trace,
+);
+
+/// What a placed order goes through in order-api, with an idempotency key.
+const PLACING: &str = "\
+web-gateway server POST /orders 201
+  web-gateway client shop.v1.Orders/PlaceOrder OK
+    order-api server shop.v1.Orders/PlaceOrder OK
+      order-api internal wait for a connection
+      order-api client begin
+      order-api client claim_key
+      order-api client reserve_stock
+      order-api client insert_order
+      order-api client insert_items
+      order-api client insert_event
+      order-api client commit
+      order-api producer publish shop.orders
+";
+
+/// What working on it goes through.
+const FULFILLING: &str = "\
+          fulfillment-worker client shop.v1.Orders/GetOrder OK
+            order-api server shop.v1.Orders/GetOrder OK
+              order-api internal wait for a connection
+              order-api client get_order
+          fulfillment-worker internal pick and pack
+          fulfillment-worker client shop.v1.Orders/CompleteFulfillment OK
+            order-api server shop.v1.Orders/CompleteFulfillment OK
+              order-api internal wait for a connection
+              order-api client read_status
+              order-api client begin
+              order-api client move_order
+              order-api client insert_fulfillment
+              order-api client commit
+";
+
+async fn every_journey_is_one_tree_of_spans(world: World) {
+    let (shop, key) = (world.shop(), Uuid::now_v7().to_string());
+    let answer = shop.post(&cart("TEA-001", 1), &key).await.expect("an answer");
+    let placed = trace_id(&answer);
+    let order: Value = answer.json().await.expect("JSON");
+    let id = order["id"].as_str().expect("an id");
+    let tree = tree_with(&world.lab, &placed, "CompleteFulfillment", 2).await;
+    let process = "        fulfillment-worker consumer process fulfillment.orders fulfilled\n";
+    assert_eq!(tree, format!("{PLACING}{process}{FULFILLING}"));
+
+    let (again, body) = ask(&world, "POST", "/orders", Some((&cart("TEA-001", 1), &key))).await;
+    assert_eq!(body["id"], order["id"]);
+    let tree = tree_with(&world.lab, &again, "POST /orders", 1).await;
+    let replayed = "\
+web-gateway server POST /orders 201
+  web-gateway client shop.v1.Orders/PlaceOrder OK
+    order-api server shop.v1.Orders/PlaceOrder OK
+      order-api internal wait for a connection
+      order-api client begin
+      order-api client claim_key
+      order-api client read_key
+      order-api client get_order
+";
+    assert_eq!(tree, replayed);
+
+    let (read, _) = ask(&world, "GET", &format!("/orders/{id}"), None).await;
+    let tree = tree_with(&world.lab, &read, "GET /orders/{id}", 1).await;
+    let reading = "\
+web-gateway server GET /orders/{id} 200
+  web-gateway client shop.v1.Orders/GetOrder OK
+    order-api server shop.v1.Orders/GetOrder OK
+      order-api internal wait for a connection
+      order-api client get_order
+";
+    assert_eq!(tree, reading);
+
+    let key = Uuid::now_v7().to_string();
+    let (refused, problem) =
+        ask(&world, "POST", "/orders", Some((&cart("NO-SUCH-TEA", 1), &key))).await;
+    assert_eq!(problem["trace_id"], refused.as_str(), "{problem}");
+    let tree = tree_with(&world.lab, &refused, "POST /orders", 1).await;
+    let refusing = "\
+web-gateway server POST /orders 422
+  web-gateway client shop.v1.Orders/PlaceOrder INVALID_ARGUMENT error
+    order-api server shop.v1.Orders/PlaceOrder INVALID_ARGUMENT
+      order-api internal wait for a connection
+      order-api client begin
+      order-api client claim_key
+      order-api client reserve_stock
+      order-api client find_product
+      order-api client claim_key
+";
+    assert_eq!(tree, refusing, "what a client did wrong is no error of a server");
+}
+
+/// A message that no order stands behind, with a trace of its own.
+async fn what_was_given_up_is_a_trace_too(world: World) {
+    let trace_id = "0af7651916cd43dd8448eb211c80319c";
+    let event = json!({
+        "order_id": Uuid::now_v7(), "customer_id": "ada", "total_minor": 1, "currency": "EUR",
+        "items": [{"sku": "TEA-001", "quantity": 1}], "placed_at": "2026-01-02T03:04:05Z",
+    });
+    world.publish(&event, &format!("00-{trace_id}-b7ad6b7169203331-01")).await;
+    let tree = tree_with(&world.lab, trace_id, "process fulfillment.orders", 1).await;
+    let given_up = "\
+fulfillment-worker consumer process fulfillment.orders parked error
+  fulfillment-worker client shop.v1.Orders/GetOrder NOT_FOUND error
+    order-api server shop.v1.Orders/GetOrder NOT_FOUND
+      order-api internal wait for a connection
+      order-api client get_order
+";
+    // Its parent is the test, which sends no spans.
+    assert_eq!(tree, given_up);
+}
+
+async fn an_order_whose_worker_dies_stays_one_trace(world: World) {
+    let shop = world.shop();
+    world.lab.command(&["chaos", "latency", "ms=1", "p=0.01"]);
+    drop(world.lab.command(&["heal"]));
+    let answer = shop.post(&cart("TEA-002", 1), "dies").await.expect("an answer");
+    let trace_id = trace_id(&answer);
+    // The worker has asked about the order, and is picking.
+    spans_with(&world.lab, &trace_id, "shop.v1.Orders/GetOrder", 1).await;
+    world.lab.kill("fulfillment-worker").await;
+    let spans = spans_with(&world.lab, &trace_id, "process fulfillment.orders", 1).await;
+    let redelivered = spans
+        .iter()
+        .find(|span| span["name"] == "process fulfillment.orders")
+        .expect("it was waited for");
+    assert_eq!(redelivered["attributes"]["messaging.message.redelivered"], true);
+    assert_eq!(redelivered["attributes"]["outcome"], "fulfilled");
+}
+
+/// The trace that an answer was made in, as it says itself.
+fn trace_id(answer: &reqwest::Response) -> String {
+    let header = answer.headers()["traceresponse"].to_str().expect("text");
+    let parts: Vec<_> = header.split('-').collect();
+    assert_eq!((parts.len(), parts[0], parts[3]), (4, "00", "01"), "{header}");
+    parts[1].to_owned()
+}
+
+async fn ask(
+    world: &World,
+    method: &str,
+    path: &str,
+    cart: Option<(&Value, &str)>,
+) -> (String, Value) {
+    let url = format!("http://127.0.0.1:{}{path}", world.lab.gateway_port);
+    let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
+    let mut request = reqwest::Client::new().request(method, url);
+    if let Some((cart, key)) = cart {
+        request = request.json(cart).header("idempotency-key", key);
+    }
+    let answer = request.send().await.expect("an answer");
+    (trace_id(&answer), answer.json().await.expect("JSON"))
+}
+
+/// The spans of a trace, once so many of this name have come and nothing has been added for a
+/// second.
+async fn spans_with(lab: &Lab, trace_id: &str, name: &str, times: usize) -> Vec<Value> {
+    let mut before = 0;
+    let url = format!("http://127.0.0.1:{}/traces/{trace_id}", lab.desk_port);
+    loop {
+        let what = format!("trace {trace_id} has {times} {name}");
+        let spans: Vec<Value> = eventually(PATIENCE, &what, || async {
+            let request = reqwest::Client::new().get(&url).header("accept", "application/json");
+            let trace: Value = request.send().await.ok()?.json().await.ok()?;
+            let spans = trace["spans"].as_array()?.clone();
+            let named = spans.iter().filter(|span| is(span, name));
+            (named.count() >= times).then_some(spans)
+        })
+        .await;
+        if spans.len() == before {
+            return spans;
+        }
+        before = spans.len();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+fn is(span: &Value, name: &str) -> bool {
+    span["name"].as_str().is_some_and(|known| known == name || known.ends_with(name))
+}
+
+async fn tree_with(lab: &Lab, trace_id: &str, name: &str, times: usize) -> String {
+    let spans = spans_with(lab, trace_id, name, times).await;
+    let ids: HashSet<_> = spans.iter().map(|span| &span["span_id"]).collect();
+    let (inner, roots): (Vec<_>, Vec<_>) =
+        spans.iter().partition(|span| ids.contains(&span["parent_span_id"]));
+    assert_eq!(roots.len(), 1, "one root and no orphan: {roots:#?}");
+    let mut text = String::new();
+    draw(roots[0], &inner, 0, &mut text);
+    text
+}
+
+fn draw(span: &Value, others: &[&Value], depth: usize, text: &mut String) {
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let attributes = &span["attributes"];
+    let mut line = [&span["service"], &span["kind"], &span["name"]].map(word).join(" ");
+    let code = &attributes["http.response.status_code"];
+    let said = [&attributes["rpc.response.status_code"], &attributes["outcome"]].map(word);
+    let said = said.into_iter().chain(code.as_i64().map(|code| code.to_string()));
+    let failed = (span["status"] == "error").then(|| "error".to_owned());
+    for word in said.chain(failed).filter(|word| !word.is_empty()) {
+        let _ = write!(line, " {word}");
+    }
+    let _ = writeln!(text, "{:indent$}{line}", "", indent = depth * 2);
+    let mut children: Vec<_> =
+        others.iter().filter(|other| other["parent_span_id"] == span["span_id"]).collect();
+    children.sort_by_key(|child| child["start_unix_nano"].as_u64());
+    for child in children {
+        draw(child, others, depth + 1, text);
+    }
+}
