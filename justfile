@@ -45,6 +45,19 @@ status:
 alerts:
     @{{ ask }} "{{ desk }}/alerts" {{ or-say }}
 
+# See the last traces, or some: just traces slow=500ms error=true route=/orders
+[group("shop")]
+[no-exit-message]
+traces *filters:
+    @for filter; do shift; set -- "$@" --data-urlencode "$filter"; done; \
+    {{ ask }} --get "$@" "{{ desk }}/traces" {{ or-say }}
+
+# See one trace, drawn: just trace 4bf92f3577b34da6a3ce929d0e0e4736, or a whole traceparent
+[group("shop")]
+[no-exit-message]
+trace id:
+    @{{ ask }} "{{ desk }}/traces/$1?width=${COLUMNS:-120}" {{ or-say }}
+
 # See how many customers come, or let so many journeys begin per second: just load 50
 [group("shop")]
 [no-exit-message]

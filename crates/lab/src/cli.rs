@@ -7,7 +7,7 @@ use axum::http::Method;
 use clap::{Args, Parser, Subcommand};
 use tokio::runtime::Builder;
 
-use crate::{client, desk, doctor, service, up};
+use crate::{client, desk, doctor, observe, service, up};
 
 /// An observability lab: a shop that misbehaves on demand.
 ///
@@ -40,6 +40,12 @@ enum Command {
     Load(Load),
     /// Look at the orders that were given up, or put them back
     Dlq(Dlq),
+    /// Draw one trace: `lab trace 4bf92f3577b34da6a3ce929d0e0e4736`
+    Trace(observe::Trace),
+    /// List the last traces
+    Traces(observe::Traces),
+    /// List the last log lines of all services, or follow them
+    Logs(observe::Logs),
     /// Run the control desk and the customers only, as compose does
     Desk(Box<Desk>),
     /// Ask a running control desk whether it is alive: exit 0 if it is, 1 if not
@@ -157,6 +163,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Load(args) => wait(load(args)),
         Command::Dlq(args) => wait(dlq(args)),
+        Command::Trace(args) => wait(args.show()),
+        Command::Traces(args) => wait(args.show()),
+        Command::Logs(args) => wait(args.show()),
         Command::Desk(args) => run_desk(*args),
         Command::Healthcheck(desk) => wait(desk.ask(Method::GET, "/health", &[])),
         Command::Service(args) => Ok(service::run(args)),

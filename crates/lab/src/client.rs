@@ -1,10 +1,14 @@
 //! The control desk, asked from the command line.
 
-use std::{process::ExitCode, time::Duration};
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use axum::http::{Method, StatusCode, header::ACCEPT};
-use reqwest::Client;
+use reqwest::{Client, ClientBuilder};
 
 use crate::desk::Status;
 
@@ -36,11 +40,34 @@ impl Desk {
         path: &str,
         settings: &[(String, String)],
     ) -> anyhow::Result<ExitCode> {
+        self.print(Client::builder().timeout(PATIENCE), method, path, settings).await
+    }
+
+    /// Asks for what has no end, and prints it as it comes.
+    pub async fn follow(
+        &self,
+        path: &str,
+        settings: &[(String, String)],
+    ) -> anyhow::Result<ExitCode> {
+        let patient = Client::builder().connect_timeout(PATIENCE);
+        self.print(patient, Method::GET, path, settings).await
+    }
+
+    async fn print(
+        &self,
+        client: ClientBuilder,
+        method: Method,
+        path: &str,
+        settings: &[(String, String)],
+    ) -> anyhow::Result<ExitCode> {
         let url = format!("{}{path}", self.url.trim_end_matches('/'));
-        let client = Client::builder().no_proxy().timeout(PATIENCE).build()?;
-        let request = client.request(method, &url);
-        let request = if settings.is_empty() { request } else { request.form(settings) };
-        let answer = match request.send().await {
+        let request = client.no_proxy().build()?.request(method.clone(), &url);
+        let request = match method {
+            _ if settings.is_empty() => request,
+            Method::GET => request.query(settings),
+            _ => request.form(settings),
+        };
+        let mut answer = match request.send().await {
             Err(error) if error.is_connect() => {
                 eprintln!("there is no control desk at {}", self.url);
                 eprintln!("start the lab: cargo run, or docker compose up -d --wait");
@@ -49,11 +76,15 @@ impl Desk {
             answer => answer.with_context(|| format!("cannot ask {url}"))?,
         };
         let status = answer.status();
-        let text = answer.text().await.with_context(|| format!("cannot ask {url}"))?;
-        if status.is_success() {
-            print!("{text}");
-        } else {
-            eprint!("{text}");
+        let mut out: Box<dyn Write> = match status.is_success() {
+            true => Box::new(io::stdout()),
+            false => Box::new(io::stderr()),
+        };
+        while let Some(part) = answer.chunk().await.with_context(|| format!("cannot ask {url}"))? {
+            // A reader that has seen enough, such as `head`, is no failure.
+            if out.write_all(&part).and_then(|()| out.flush()).is_err() {
+                break;
+            }
         }
         Ok(exit_code(status))
     }

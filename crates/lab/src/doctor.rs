@@ -47,7 +47,7 @@ pub fn run(args: &Args) -> ExitCode {
 }
 
 fn needed(ports: &Ports) -> impl Iterator<Item = Finding> {
-    let ports = ports.uses(true, true).into_iter().map(port);
+    let ports = ports.uses(true, true, true).into_iter().map(port);
     ports.chain([memory(), scratch(), prometheus()])
 }
 

@@ -6,6 +6,7 @@
 //! - [`service`]: one of the three services, in this process.
 //! - [`desk`]: the control desk, the only one that knows the truth.
 //! - [`client`]: the control desk, asked from the command line.
+//! - [`observe`]: traces and logs, asked for from the command line.
 //! - [`customers`]: who browses and orders, at a rate that does not wait for answers.
 //! - [`metrics`]: what the lab measures.
 
@@ -15,5 +16,6 @@ pub mod customers;
 pub mod desk;
 pub mod doctor;
 pub mod metrics;
+pub mod observe;
 pub mod service;
 pub mod up;

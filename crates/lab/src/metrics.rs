@@ -1,7 +1,9 @@
-//! What the lab measures: the truth about faults, and what the customers see.
+//! What the lab measures: the truth about faults, what the customers see, and what it keeps of
+//! traces and logs.
 
 use faults::{FAULTS, Fault};
 use instrumentation::metrics::LabelSet;
+use telemetry::Stats;
 
 instrumentation::label! {
     /// What a customer has come for.
@@ -77,5 +79,39 @@ instrumentation::metrics! {
         lab_customer_request_duration_seconds: Timer<Journey>, Seconds;
         /// Journeys that customers begin per second; 0 while they are off.
         lab_load_rate: Gauge<()>, Count;
+        /// Spans that came over OTLP, those without a valid id left out.
+        telemetry_spans_received_total: Counter<()>, Count;
+        /// Log records that came over OTLP.
+        telemetry_log_records_received_total: Counter<()>, Count;
+        /// Spans that were let go because their trace was the oldest.
+        telemetry_spans_evicted_total: Counter<()>, Count;
+        /// Spans that were dropped because the rest of their trace had been let go.
+        telemetry_spans_late_total: Counter<()>, Count;
+        /// Log records that were let go because they were the oldest.
+        telemetry_log_records_evicted_total: Counter<()>, Count;
+        /// Spans whose parent had not come when their trace had been quiet for 15 seconds.
+        telemetry_orphan_spans_total: Counter<()>, Count;
+        /// Traces that are kept.
+        telemetry_traces: Gauge<()>, Count;
+        /// Memory that the kept traces and logs take, as it is estimated.
+        telemetry_memory_bytes: Gauge<()>, Bytes;
+    }
+}
+
+impl Metrics {
+    /// Shows what has come, gone and stayed of traces and logs.
+    pub(crate) fn show(&self, stats: Stats) {
+        for (counter, count) in [
+            (&self.telemetry_spans_received_total, stats.spans_received),
+            (&self.telemetry_log_records_received_total, stats.log_records_received),
+            (&self.telemetry_spans_evicted_total, stats.spans_evicted),
+            (&self.telemetry_spans_late_total, stats.spans_late),
+            (&self.telemetry_log_records_evicted_total, stats.log_records_evicted),
+            (&self.telemetry_orphan_spans_total, stats.orphan_spans),
+        ] {
+            counter.with(()).absolute(count);
+        }
+        self.telemetry_traces.set(stats.traces as f64);
+        self.telemetry_memory_bytes.set(stats.bytes as f64);
     }
 }

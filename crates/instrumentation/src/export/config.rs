@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clap::ValueEnum as _;
 use http::Uri;
 use opentelemetry_sdk::trace::Sampler;
 
@@ -72,6 +73,22 @@ pub struct Config {
 }
 
 impl Config {
+    /// The flags that say the same to another process.
+    pub fn flags(&self) -> Vec<(&'static str, String)> {
+        let endpoint = self.otlp_endpoint.as_ref();
+        let sampler = self.traces_sampler.to_possible_value().expect("no sampler is hidden");
+        let mut flags = vec![
+            ("--otel-sdk-disabled", self.otel_sdk_disabled.to_string()),
+            ("--traces-sampler", sampler.get_name().to_owned()),
+            ("--traces-sampler-arg", self.traces_sampler_arg.to_string()),
+            ("--schedule-delay", self.schedule_delay.to_string()),
+            ("--queue-size", self.queue_size.to_string()),
+            ("--batch-size", self.batch_size.to_string()),
+        ];
+        flags.extend(endpoint.map(|endpoint| ("--otlp-endpoint", endpoint.to_string())));
+        flags
+    }
+
     pub(super) fn schedule_delay(&self) -> Duration {
         Duration::from_millis(self.schedule_delay)
     }
@@ -128,6 +145,16 @@ mod tests {
         assert_eq!(sampler(&["--traces-sampler", "always_off"]), "AlwaysOff");
         let quarter = ["--traces-sampler", "parentbased_traceidratio", "--traces-sampler-arg"];
         assert!(sampler(&[&quarter[..], &["0.25"]].concat()).contains("TraceIdRatioBased(0.25)"));
+    }
+
+    #[test]
+    fn the_flags_of_a_setting_say_the_same_to_another_process() {
+        let given = ["service", "--traces-sampler", "traceidratio", "--traces-sampler-arg", "0.5"];
+        let given = Cli::parse_from(given.iter().chain(&["--otlp-endpoint", "http://tempo:4317"]));
+        let flags = given.config.flags().into_iter();
+        let flags = flags.flat_map(|(flag, value)| [flag.to_owned(), value]);
+        let told = Cli::parse_from(std::iter::once("service".to_owned()).chain(flags)).config;
+        assert_eq!(format!("{told:?}"), format!("{:?}", given.config));
     }
 
     #[test]

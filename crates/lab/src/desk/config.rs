@@ -13,6 +13,14 @@ pub struct Config {
     #[arg(long, env = "LAB_LISTEN", default_value = "0.0.0.0:4000", value_name = "ADDRESS")]
     pub listen: SocketAddr,
 
+    /// Where traces and logs come in over OTLP (gRPC).
+    #[arg(long, env = "LAB_OTLP_LISTEN", default_value = "0.0.0.0:4317", value_name = "ADDRESS")]
+    pub otlp_listen: SocketAddr,
+
+    /// Where traces and logs go instead; the desk then does not listen for them.
+    #[arg(skip)]
+    pub otlp_elsewhere: Option<String>,
+
     /// Where the customers go.
     #[arg(
         long,

@@ -1,4 +1,4 @@
-//! The control desk: status, faults, traffic and dead letters, in text and in JSON.
+//! The control desk: status, faults, traffic, dead letters, traces and logs, in text and in JSON.
 //!
 //! It is the only one that knows the truth ([`ledger`]). It tells each service over its side port
 //! what is on there ([`remote`]) and keeps it so when a service restarts.
@@ -13,9 +13,12 @@ mod dlq;
 mod inbox;
 mod ledger;
 mod load;
+mod logs;
 mod queues;
 mod remote;
+mod search;
 mod status;
+mod traces;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -30,14 +33,17 @@ use axum::{
 use faults::Service;
 use futures_util::future::join_all;
 use instrumentation::metrics::{LabelSet as _, Registry};
+use telemetry::{Limits, Store, receiver};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tonic::transport::server::TcpIncoming;
 
 pub use config::{Config, rate};
 pub use dead_letter::{DeadLetter, DeadLetters, Replayed};
 pub use ledger::ArmedFault;
 pub use queues::Waiting;
 pub use remote::ServiceStatus;
+pub(crate) use search::{LOG_RECORDS, SLOW, TRACES};
 pub use status::Status;
 
 use crate::{
@@ -51,7 +57,7 @@ use ledger::Ledger;
 use queues::Queues;
 use remote::Remote;
 
-/// How often what was recorded is folded into buckets.
+/// How often what was recorded is folded into buckets, and quiet traces are looked through.
 const UPKEEP: Duration = Duration::from_secs(5);
 /// What can be asked, for people.
 const WELCOME: &str = include_str!("welcome.txt");
@@ -66,6 +72,8 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
 pub struct Desk {
     listener: TcpListener,
     address: SocketAddr,
+    /// None if traces and logs go elsewhere.
+    otlp: Option<TcpIncoming>,
     parts: Arc<Parts>,
 }
 
@@ -78,6 +86,10 @@ struct Parts {
     queues: Queues,
     morgue: Morgue,
     inbox: Inbox,
+    /// The last traces and logs.
+    store: Arc<Store>,
+    /// Where traces and logs go, if not here.
+    otlp_elsewhere: Option<String>,
     registry: Registry,
     metrics: Metrics,
 }
@@ -90,7 +102,11 @@ impl Desk {
             .await
             .with_context(|| format!("cannot listen on {listen} (control desk)"))?;
         let address = listener.local_addr().context("cannot read the desk's address")?;
-        Ok(Self { listener, address, parts: Arc::new(Parts::new(config)?) })
+        let otlp = match config.otlp_elsewhere {
+            Some(_) => None,
+            None => Some(listen_for_otlp(config.otlp_listen)?),
+        };
+        Ok(Self { listener, address, otlp, parts: Arc::new(Parts::new(config)?) })
     }
 
     /// Where it listens.
@@ -98,13 +114,21 @@ impl Desk {
         self.address
     }
 
+    /// Where it listens for traces and logs.
+    pub fn otlp_address(&self) -> Option<SocketAddr> {
+        self.otlp.as_ref()?.local_addr().ok()
+    }
+
     /// Answers until `shutdown`; what is on is then turned off.
     pub async fn serve(self, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let Self { listener, parts, .. } = self;
-        let served = axum::serve(listener, router(Arc::clone(&parts)))
-            .with_graceful_shutdown(shutdown.cancelled_owned());
+        let Self { listener, otlp, parts, .. } = self;
+        let router = router(Arc::clone(&parts), shutdown.clone());
+        let stopped = shutdown.clone().cancelled_owned();
+        let served = axum::serve(listener, router).with_graceful_shutdown(stopped).into_future();
+        let served = async { served.await.context("cannot serve the control desk") };
+        let received = receive(otlp, Arc::clone(&parts.store), shutdown);
         tokio::select! {
-            served = served => served.context("cannot serve the control desk")?,
+            ended = async { tokio::try_join!(served, received) } => drop(ended?),
             () = parts.keep() => {}
         }
         parts.leave().await;
@@ -121,12 +145,24 @@ impl Parts {
             .into_iter()
             .map(|service| Remote::new(service, config.side_url(service), Arc::clone(&ledger)))
             .collect::<Result<_, _>>()?;
-        let Config { gateway_url, rate, seed, amqp_url, .. } = config;
+        let Config { gateway_url, rate, seed, amqp_url, otlp_elsewhere, .. } = config;
         let outside = customers::Config { gateway_url, rate, seed };
         let customers = Customers::start(outside, metrics.clone())?;
         let queues = Queues::new(amqp_url);
         let (morgue, inbox) = (Morgue::default(), Inbox::default());
-        Ok(Self { ledger, remotes, customers, queues, morgue, inbox, registry, metrics })
+        let store = Arc::new(Store::new(Limits::default()));
+        Ok(Self {
+            ledger,
+            remotes,
+            customers,
+            queues,
+            morgue,
+            inbox,
+            store,
+            otlp_elsewhere,
+            registry,
+            metrics,
+        })
     }
 
     /// Keeps every switchboard as it must be, and the metrics small; never ends.
@@ -136,6 +172,7 @@ impl Parts {
             loop {
                 ticks.tick().await;
                 self.registry.upkeep();
+                self.store.count_orphans();
             }
         };
         tokio::join!(join_all(self.remotes.iter().map(Remote::keep)), upkeep);
@@ -150,7 +187,25 @@ impl Parts {
     }
 }
 
-fn router(parts: Arc<Parts>) -> Router {
+fn listen_for_otlp(address: SocketAddr) -> anyhow::Result<TcpIncoming> {
+    let incoming = TcpIncoming::bind(address);
+    incoming.with_context(|| format!("cannot listen on {address} (traces and logs)"))
+}
+
+/// Takes traces and logs until `stop`.
+async fn receive(
+    otlp: Option<TcpIncoming>,
+    store: Arc<Store>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    match otlp {
+        Some(otlp) => receiver::serve(otlp, store, stop).await.context("cannot take traces"),
+        None => Ok(()),
+    }
+}
+
+/// The routes; answers without end have one at `stop`.
+fn router(parts: Arc<Parts>, stop: CancellationToken) -> Router {
     Router::new()
         .route("/", get(WELCOME))
         .route("/health", get("alive\n"))
@@ -160,6 +215,8 @@ fn router(parts: Arc<Parts>) -> Router {
         .merge(load::router())
         .merge(dlq::router())
         .merge(inbox::router())
+        .merge(traces::router())
+        .merge(logs::router(stop))
         .fallback(nowhere)
         .with_state(parts)
 }
@@ -173,6 +230,7 @@ async fn metrics(State(parts): State<Arc<Parts>>) -> Response {
         let on = parts.ledger.is_on(label.fault());
         parts.metrics.fault_armed.with(label).set(f64::from(u8::from(on)));
     }
+    parts.metrics.show(parts.store.stats());
     let text = "text/plain; version=0.0.4; charset=utf-8";
     ([(header::CONTENT_TYPE, text)], parts.registry.render()).into_response()
 }

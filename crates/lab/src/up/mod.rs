@@ -16,6 +16,7 @@ mod screen;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use instrumentation::export;
 use tempfile::TempDir;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -45,6 +46,10 @@ pub struct Args {
     #[arg(long, env = "LAB_AMQP_URL", value_name = "URL", hide_env_values = true)]
     pub amqp_url: Option<String>,
 
+    /// Traces and logs; sent to the lab itself unless there is another endpoint.
+    #[command(flatten)]
+    pub export: export::Config,
+
     /// Do not start Prometheus, even if it is installed.
     #[arg(long)]
     pub no_prometheus: bool,
@@ -61,7 +66,8 @@ pub struct Args {
 /// Runs the lab until Ctrl-C or SIGTERM.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let prometheus = doctor::find("prometheus").filter(|_| !args.no_prometheus);
-    let uses = args.ports.uses(args.amqp_url.is_none(), prometheus.is_some());
+    let (otlp, broker) = (args.export.otlp_endpoint.is_none(), args.amqp_url.is_none());
+    let uses = args.ports.uses(otlp, broker, prometheus.is_some());
     let taken: Vec<_> = uses.into_iter().filter_map(|port| port.check().err()).collect();
     if !taken.is_empty() {
         taken.iter().for_each(|taken| eprintln!("lab: {taken}"));
@@ -72,6 +78,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let world = World::start(&args).await?;
     let plan = Plan::new(&args, &world, prometheus)?;
     let desk = Desk::open(plan.desk()).await?;
+    // The customers' own spans.
+    let export = export::start("lab", "lab", &plan.export);
     let mut desk = tokio::spawn(desk.serve(world.stop.child_token()));
     let mut children = JoinSet::new();
     for program in plan.programs() {
@@ -86,6 +94,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     while let Some(ended) = children.join_next().await {
         ended.context("a supervisor has failed")??;
     }
+    // Sent while there is someone to take it.
+    tokio::task::block_in_place(|| export.finish());
     world.end(desk).await?;
     outcome.map(|()| ExitCode::SUCCESS)
 }

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context as _;
+use instrumentation::export;
+
 use super::{
     Args, World,
     child::Program,
@@ -16,6 +19,10 @@ pub(crate) struct Plan {
     pub(crate) database: Source,
     pub(crate) queue: Source,
     pub(crate) prometheus: Option<PathBuf>,
+    /// Where traces and logs go, if not to the desk.
+    pub(crate) otlp_elsewhere: Option<String>,
+    /// What all processes send, and where.
+    pub(crate) export: export::Config,
     pub(crate) logs: PathBuf,
     prometheus_arguments: Vec<String>,
     rate: f64,
@@ -58,6 +65,8 @@ impl Plan {
             database,
             queue,
             prometheus,
+            otlp_elsewhere: args.export.otlp_endpoint.as_ref().map(ToString::to_string),
+            export: exported(args)?,
             logs: folder.to_owned(),
             prometheus_arguments,
             rate: args.rate,
@@ -76,6 +85,8 @@ impl Plan {
         let side = |port: u16| format!("http://{}", local(port));
         desk::Config {
             listen: local(self.ports.desk_port),
+            otlp_listen: local(self.ports.otlp_port),
+            otlp_elsewhere: self.otlp_elsewhere.clone(),
             gateway_url: self.gateway_url(),
             web_gateway_side_url: side(self.ports.gateway_side_port),
             order_api_side_url: side(self.ports.order_api_side_port),
@@ -112,6 +123,7 @@ impl Plan {
             ("--listen", local(self.ports.gateway_port).to_string()),
             ("--side-listen", local(self.ports.gateway_side_port).to_string()),
             ("--order-api-url", self.order_api_url()),
+            ("--trace-url", format!("{}/traces/{{trace_id}}", self.desk_url())),
         ];
         self.service("web-gateway", settings, [])
     }
@@ -132,7 +144,8 @@ impl Plan {
         secrets: [(&'static str, &Source); M],
     ) -> Program {
         let arguments = ["service", "--with-parent", name].map(str::to_owned).into_iter();
-        let settings = settings.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]);
+        let settings = settings.into_iter().chain(self.export.flags());
+        let settings = settings.flat_map(|(flag, value)| [flag.to_owned(), value]);
         let secrets = secrets.map(|(name, source)| (name, source.url.clone()));
         self.program(name, arguments.chain(settings).collect(), secrets.into())
     }
@@ -154,6 +167,16 @@ impl Plan {
     }
 }
 
+/// What was asked for, sent to the desk unless it is to go elsewhere.
+fn exported(args: &Args) -> anyhow::Result<export::Config> {
+    let here = format!("http://{}", local(args.ports.otlp_port));
+    let endpoint = match &args.export.otlp_endpoint {
+        Some(elsewhere) => elsewhere.clone(),
+        None => here.parse().context("the lab's own address")?,
+    };
+    Ok(export::Config { otlp_endpoint: Some(endpoint), ..args.export.clone() })
+}
+
 impl Source {
     /// The address without user and password.
     pub(crate) fn shown(&self) -> String {
@@ -166,7 +189,49 @@ impl Source {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
+
+    #[derive(clap::Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn plan(otlp_elsewhere: Option<&str>) -> Plan {
+        let source = || Source { url: String::new(), embedded: true };
+        let told = otlp_elsewhere.iter().flat_map(|url| ["--otlp-endpoint", url]);
+        let args = Cli::parse_from(["lab", "--otlp-port", "14317"].into_iter().chain(told)).args;
+        Plan {
+            ports: args.ports.clone(),
+            database: source(),
+            queue: source(),
+            prometheus: None,
+            otlp_elsewhere: otlp_elsewhere.map(str::to_owned),
+            export: exported(&args).unwrap(),
+            logs: PathBuf::new(),
+            prometheus_arguments: Vec::new(),
+            rate: 0.0,
+            seed: 1,
+        }
+    }
+
+    #[test]
+    fn every_service_sends_traces_and_logs_to_the_lab_unless_told_where() {
+        let elsewhere = "http://tempo:4317";
+        for (told, url) in [(None, "http://127.0.0.1:14317"), (Some(elsewhere), elsewhere)] {
+            for program in plan(told).programs() {
+                let mut arguments = program.arguments.iter();
+                let flag = arguments.find(|argument| *argument == "--otlp-endpoint");
+                assert!(flag.is_some(), "{program:?}");
+                let sent_to = arguments.next().map(|url| url.trim_end_matches('/'));
+                assert_eq!(sent_to, Some(url), "{program:?}");
+            }
+            assert_eq!(plan(told).desk().otlp_elsewhere.as_deref(), told);
+        }
+        assert_eq!(plan(None).programs().len(), 3);
+    }
 
     #[test]
     fn what_is_shown_has_no_password() {

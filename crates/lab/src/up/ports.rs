@@ -33,6 +33,10 @@ pub struct Ports {
     #[arg(long, env = "DESK_PORT", default_value_t = 4000, value_name = "PORT")]
     pub desk_port: u16,
 
+    /// Port where traces and logs come in (OTLP, gRPC).
+    #[arg(long, env = "OTLP_PORT", default_value_t = 4317, value_name = "PORT")]
+    pub otlp_port: u16,
+
     /// Port of the embedded broker; 0 takes any free one.
     #[arg(long, env = "BROKER_PORT", default_value_t = 0, value_name = "PORT")]
     pub broker_port: u16,
@@ -62,7 +66,7 @@ pub struct Taken {
 
 impl Ports {
     /// Every port that `lab up` will listen on.
-    pub fn uses(&self, broker: bool, prometheus: bool) -> Vec<Use> {
+    pub fn uses(&self, otlp: bool, broker: bool, prometheus: bool) -> Vec<Use> {
         let always = [
             ("web-gateway", self.gateway_port, "--gateway-port"),
             ("web-gateway's side", self.gateway_side_port, "--gateway-side-port"),
@@ -71,10 +75,11 @@ impl Ports {
             ("fulfillment-worker's side", self.worker_side_port, "--worker-side-port"),
             ("the control desk", self.desk_port, "--desk-port"),
         ];
+        let otlp = otlp.then_some(("traces and logs", self.otlp_port, "--otlp-port"));
         let broker = broker.then_some(("the broker", self.broker_port, "--broker-port"));
         let prometheus =
             prometheus.then_some(("prometheus", self.prometheus_port, "--prometheus-port"));
-        let all = always.into_iter().chain(broker).chain(prometheus);
+        let all = always.into_iter().chain(otlp).chain(broker).chain(prometheus);
         all.map(|(name, port, flag)| Use { name, port, flag }).collect()
     }
 }

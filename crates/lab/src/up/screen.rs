@@ -34,7 +34,8 @@ Mishap: the shop is open, on this machine only.
   prometheus    {prometheus}
   store         {store}
   queue         {queue}
-  logs          tail -f {logs}/*.log
+  traces, logs  {telemetry}
+  log files     {logs}/*.log
 
 Try, in another terminal:
 
@@ -42,6 +43,7 @@ Try, in another terminal:
     -d '{{\"customer_id\":\"ada\",\"items\":[{{\"sku\":\"TEA-001\",\"quantity\":2}}]}}'
   cargo run chaos              which faults there are
   cargo run chaos latency      then watch p95 in the line below
+  cargo run traces --slow      which requests were slow; then cargo run trace ID
   cargo run heal
 
 Ctrl-C stops everything. Customers order on their own:
@@ -49,6 +51,10 @@ Ctrl-C stops everything. Customers order on their own:
         store = describe(&plan.database, "SQLite"),
         queue = describe(&plan.queue, "embedded broker, AMQP 0-9-1"),
         logs = plan.logs.display(),
+        telemetry = match &plan.otlp_elsewhere {
+            Some(url) => format!("sent to {url}"),
+            None => format!("cargo run traces, cargo run logs; OTLP on port {}", ports.otlp_port),
+        },
     );
 }
 

@@ -17,7 +17,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// A running control desk.
 pub(crate) struct DeskFixture {
     client: Client,
-    url: String,
+    pub(crate) url: String,
+    /// Where it takes traces and logs, if it does.
+    pub(crate) otlp_url: Option<String>,
     stop: CancellationToken,
     served: JoinHandle<anyhow::Result<()>>,
 }
@@ -27,6 +29,8 @@ pub(crate) struct World {
     pub(crate) services: [u16; 3],
     pub(crate) amqp_url: String,
     pub(crate) gateway_url: String,
+    /// Where traces and logs go, if not to the desk.
+    pub(crate) otlp_elsewhere: Option<String>,
 }
 
 /// The side port of a service: a real switchboard, and always ready.
@@ -43,6 +47,7 @@ impl World {
             services: std::array::from_fn(|_| free_port()),
             amqp_url: format!("amqp://{}/%2f", nobody()),
             gateway_url: format!("http://{}", nobody()),
+            otlp_elsewhere: None,
         }
     }
 
@@ -51,6 +56,8 @@ impl World {
         let [gateway, api, worker] = self.services.map(|port| format!("http://127.0.0.1:{port}"));
         let config = Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            otlp_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            otlp_elsewhere: self.otlp_elsewhere.clone(),
             gateway_url: self.gateway_url.clone(),
             web_gateway_side_url: gateway,
             order_api_side_url: api,
@@ -61,9 +68,10 @@ impl World {
         };
         let desk = Desk::open(config).await.expect("the desk opens");
         let url = format!("http://{}", desk.address());
+        let otlp_url = desk.otlp_address().map(|address| format!("http://{address}"));
         let stop = CancellationToken::new();
         let served = tokio::spawn(desk.serve(stop.clone()));
-        DeskFixture { client: Client::new(), url, stop, served }
+        DeskFixture { client: Client::new(), url, otlp_url, stop, served }
     }
 
     /// The side port of a service in this world.

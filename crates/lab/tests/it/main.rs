@@ -8,3 +8,4 @@ mod desk;
 mod outlook;
 mod real_shop;
 mod shop;
+mod telemetry;

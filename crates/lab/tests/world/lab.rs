@@ -133,6 +133,7 @@ impl Lab {
             ("--worker-side-port", worker_side_port),
             ("--desk-port", desk_port),
             ("--broker-port", broker_port),
+            ("--otlp-port", free_port()),
         ];
         let output = fs::File::create(folder.path().join("screen")).expect("a file");
         let process = Command::new(env!("CARGO_BIN_EXE_lab"))

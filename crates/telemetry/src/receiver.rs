@@ -1,0 +1,80 @@
+//! The gRPC services of OTLP that take spans and log records.
+
+use std::{sync::Arc, time::Duration};
+
+use opentelemetry_proto::tonic::collector::{
+    logs::v1::{
+        ExportLogsServiceRequest, ExportLogsServiceResponse,
+        logs_service_server::{LogsService, LogsServiceServer},
+    },
+    trace::v1::{
+        ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
+        trace_service_server::{TraceService, TraceServiceServer},
+    },
+};
+use tokio_util::sync::CancellationToken;
+use tonic::{
+    Request, Response, Status,
+    transport::{self, Server, server::TcpIncoming},
+};
+
+use crate::Store;
+
+/// The largest request, in bytes.
+const LARGEST: usize = 16 * 1024 * 1024;
+/// How long requests in hand may take to end once the receiver is to stop.
+const DRAIN_LIMIT: Duration = Duration::from_secs(2);
+
+/// Takes what comes into a store.
+#[derive(Clone, Debug)]
+struct Receiver(Arc<Store>);
+
+/// Takes spans and log records until `stop`, then waits for requests in hand, but not for ever.
+pub async fn serve(
+    incoming: TcpIncoming,
+    store: Arc<Store>,
+    stop: CancellationToken,
+) -> Result<(), transport::Error> {
+    let receiver = Receiver(store);
+    let traces = TraceServiceServer::new(receiver.clone()).max_decoding_message_size(LARGEST);
+    let logs = LogsServiceServer::new(receiver).max_decoding_message_size(LARGEST);
+    let server = Server::builder()
+        .add_service(traces)
+        .add_service(logs)
+        .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
+    let limit = async {
+        stop.cancelled().await;
+        tokio::time::sleep(DRAIN_LIMIT).await;
+    };
+    tokio::select! {
+        served = server => served,
+        () = limit => Ok(()),
+    }
+}
+
+#[tonic::async_trait]
+impl TraceService for Receiver {
+    async fn export(
+        &self,
+        request: Request<ExportTraceServiceRequest>,
+    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
+        let rejected = self.0.receive_spans(request.into_inner().resource_spans);
+        let partial_success = (rejected > 0).then(|| ExportTracePartialSuccess {
+            rejected_spans: i64::try_from(rejected).unwrap_or(i64::MAX),
+            error_message: "a span needs a trace id of 16 bytes and a span id of 8, not all zero"
+                .to_owned(),
+        });
+        Ok(Response::new(ExportTraceServiceResponse { partial_success }))
+    }
+}
+
+#[tonic::async_trait]
+impl LogsService for Receiver {
+    async fn export(
+        &self,
+        request: Request<ExportLogsServiceRequest>,
+    ) -> Result<Response<ExportLogsServiceResponse>, Status> {
+        self.0.receive_log_records(request.into_inner().resource_logs);
+        Ok(Response::new(ExportLogsServiceResponse::default()))
+    }
+}

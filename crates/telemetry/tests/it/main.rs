@@ -1,0 +1,7 @@
+//! The receiver over real gRPC, the bounds of the store, and the exact text of a drawing.
+
+mod bounds;
+mod drawing;
+mod following;
+mod receiving;
+mod sent;
