@@ -105,7 +105,13 @@ pub(crate) struct Lab {
 impl Lab {
     /// Starts it on free ports, without Prometheus and without customers.
     pub(crate) async fn start(more: &[&str]) -> Self {
-        Self::launch(&[&["--no-prometheus", "--rate", "0"], more].concat(), None, Room::Noisy).await
+        Self::start_with(more, &[]).await
+    }
+
+    /// The same, with settings of the services.
+    pub(crate) async fn start_with(more: &[&str], settings: &[(&str, &str)]) -> Self {
+        let flags = [&["--no-prometheus", "--rate", "0"], more].concat();
+        Self::launch(&flags, settings, None, Room::Noisy).await
     }
 
     /// Starts it on free ports, with Prometheus.
@@ -114,13 +120,19 @@ impl Lab {
         let flag = ["--prometheus-port".to_owned(), port.to_string()];
         Self::launch(
             &[&flag.each_ref().map(String::as_str), more].concat(),
+            &[],
             Some(port),
             Room::Quiet,
         )
         .await
     }
 
-    async fn launch(more: &[&str], prometheus_port: Option<u16>, room: Room) -> Self {
+    async fn launch(
+        more: &[&str],
+        settings: &[(&str, &str)],
+        prometheus_port: Option<u16>,
+        room: Room,
+    ) -> Self {
         let place = room.enter().await;
         let folder = tempfile::tempdir().expect("a folder for the lab");
         let [gateway_port, order_api_side_port, worker_side_port, desk_port, broker_port] =
@@ -142,6 +154,7 @@ impl Lab {
             .args(more)
             .env("TMPDIR", folder.path())
             .env("LOG_FORMAT", "json")
+            .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(output)
             .spawn()
@@ -228,6 +241,12 @@ impl Lab {
     /// What it has printed so far.
     pub(crate) fn screen(&self) -> String {
         read(&self.folder.path().join("screen"))
+    }
+
+    /// What a service has logged, with what was set aside because its file was full.
+    pub(crate) fn whole_log(&self, service: &str) -> String {
+        let folder = self.folder().expect("the lab runs");
+        ["log.1", "log"].map(|end| read(&folder.join(format!("{service}.{end}")))).concat()
     }
 
     /// Everything that a service has logged so far.

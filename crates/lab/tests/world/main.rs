@@ -1,6 +1,7 @@
 //! The whole lab as a learner runs it: the `lab` program, its children, real orders; once on what
 //! is embedded and once on a private Postgres and RabbitMQ.
 
+mod collector;
 mod faults;
 mod journey;
 mod kill;

@@ -35,8 +35,7 @@ web-gateway server POST /orders 201
 ";
 
 /// What working on it goes through.
-const FULFILLING: &str = "\
-          fulfillment-worker client shop.v1.Orders/GetOrder OK
+const FULFILLING: &str = "          fulfillment-worker client shop.v1.Orders/GetOrder OK
             order-api server shop.v1.Orders/GetOrder OK
               order-api internal wait for a connection
               order-api client get_order
@@ -94,8 +93,8 @@ web-gateway server GET /orders/{id} 200
     let tree = tree_with(&world.lab, &refused, "POST /orders", 1).await;
     let refusing = "\
 web-gateway server POST /orders 422
-  web-gateway client shop.v1.Orders/PlaceOrder INVALID_ARGUMENT error
-    order-api server shop.v1.Orders/PlaceOrder INVALID_ARGUMENT
+  web-gateway client shop.v1.Orders/PlaceOrder FAILED_PRECONDITION error
+    order-api server shop.v1.Orders/PlaceOrder FAILED_PRECONDITION
       order-api internal wait for a connection
       order-api client begin
       order-api client claim_key
@@ -128,8 +127,14 @@ fulfillment-worker consumer process fulfillment.orders parked error
 
 async fn an_order_whose_worker_dies_stays_one_trace(world: World) {
     let shop = world.shop();
-    world.lab.command(&["chaos", "latency", "ms=1", "p=0.01"]);
-    drop(world.lab.command(&["heal"]));
+    // The worker that dies takes its time, and the next one does not.
+    let side = format!("http://127.0.0.1:{}/control/seams", world.lab.worker_side_port);
+    let effect = json!({"delay": {"median_ms": 600_000.0, "share": 1.0}});
+    let arming = json!([{
+        "id": Uuid::now_v7(), "seam": "fulfill_order", "effect": effect, "remaining_ms": 600_000,
+    }]);
+    let armed = reqwest::Client::new().put(side).json(&arming).send().await.expect("an answer");
+    assert_eq!(armed.status(), 204);
     let answer = shop.post(&cart("TEA-002", 1), "dies").await.expect("an answer");
     let trace_id = trace_id(&answer);
     // The worker has asked about the order, and is picking.

@@ -1,0 +1,307 @@
+//! Traces and logs under load while services are killed, and with collectors that misbehave.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use reqwest::{Client, StatusCode};
+use serde_json::Value;
+use telemetry::{
+    Limits, Store, receiver,
+    span::{Kind, Span},
+};
+use testbed::{eventually, free_port};
+use tokio::{net::TcpListener, sync::mpsc, task::JoinSet, time::sleep};
+use tokio_util::sync::CancellationToken;
+use tonic::transport::server::TcpIncoming;
+use uuid::Uuid;
+
+use crate::{
+    lab::{Lab, PATIENCE},
+    shop::{Shop, cart},
+};
+
+/// How many orders make a share of 99.9% mean something.
+const ORDERS: usize = 10_000;
+/// Customers who order one after the other.
+const CUSTOMERS: usize = 16;
+/// How often each service is killed.
+const ROUNDS: usize = 2;
+/// What a client sends and nobody may write down.
+const SECRET: &str = "planted-5ecret";
+/// Long enough for the orders whose message waits for another try.
+const PEACE: Duration = Duration::from_secs(240);
+
+/// An order: its id, the trace that its customer began, and the customer's span in it.
+struct Placed {
+    id: String,
+    trace_id: String,
+    span_id: String,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_ten_thousand_orders_999_in_a_thousand_have_a_whole_trace_whatever_is_killed() {
+    let (store, endpoint) = collector().await;
+    // A killed service loses what it has not sent: so it sends soon.
+    let flags = ["--otlp-endpoint", &endpoint, "--schedule-delay", "2"];
+    let quick = [("FULFILLMENT_WORKER_PICKING_MEDIAN", "2ms")];
+    let lab = Lab::start_with(&flags, &quick).await;
+    lab.ready().await;
+
+    let (placed, wanted) = (Arc::new(AtomicUsize::new(0)), ORDERS);
+    let trading = tokio::spawn(trade(lab.gateway_port, Arc::clone(&placed)));
+    for round in 1..=ROUNDS {
+        for (turn, service) in ["web-gateway", "order-api", "fulfillment-worker"].iter().enumerate()
+        {
+            let share = (round - 1) * 3 + turn + 1;
+            let due = wanted * share / (ROUNDS * 3 + 1);
+            eventually(PEACE, "orders are placed", || async {
+                (placed.load(Ordering::Relaxed) >= due).then_some(())
+            })
+            .await;
+            lab.kill(service).await;
+        }
+    }
+    let orders = trading.await.expect("every customer got an answer");
+    all_fulfilled(&lab, &orders).await;
+    settled(&store).await;
+
+    let missing = orders.iter().filter(|order| !is_whole(&store, order)).count();
+    sleep(Duration::from_secs(16)).await;
+    store.count_orphans();
+    let stats = store.stats();
+    eprintln!(
+        "{} orders, {missing} without a whole trace; {} spans, {} of them orphans, {} log records",
+        orders.len(),
+        stats.spans_received,
+        stats.orphan_spans,
+        stats.log_records_received,
+    );
+    assert_eq!(stats.spans_evicted + stats.spans_late, 0, "the collector was too small");
+    assert!(missing * 1000 <= orders.len(), "{missing} of {}", orders.len());
+    every_line_is_in_order(&lab);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_collector_that_hangs_or_is_missing_harms_nobody() {
+    let hanging = hang().await;
+    let missing = format!("http://127.0.0.1:{}", free_port());
+    for endpoint in [hanging, missing] {
+        let flags = ["--otlp-endpoint", &endpoint, "--queue-size", "200", "--batch-size", "50"];
+        let mut lab = Lab::start_with(&flags, &[]).await;
+        lab.ready().await;
+        let shop = Shop::at(lab.gateway_port);
+        for number in 0..100 {
+            let answer = shop.post(&cart("TEA-001", 1), &format!("key-{number}")).await;
+            let answer = answer.expect("an answer");
+            assert_eq!(answer.status(), StatusCode::CREATED, "{endpoint}");
+        }
+        let dropped = eventually(PATIENCE, "drops are counted", || async {
+            let metrics = metrics_of(lab.order_api_side_port).await;
+            let waiting = metrics["telemetry_waiting{signal=\"spans\"}"];
+            assert!(waiting <= 200.0, "{waiting} spans wait");
+            let full = metrics["telemetry_dropped_total{signal=\"spans\",reason=\"queue_full\"}"];
+            let failed = metrics["telemetry_dropped_total{signal=\"spans\",reason=\"not_sent\"}"];
+            (full > 0.0 && failed > 0.0).then_some(full + failed)
+        })
+        .await;
+        eprintln!("{endpoint}: 100 orders, {dropped} spans of order-api dropped and counted");
+        let log = lab.log("order-api");
+        let said = log.lines().filter(|line| line.contains("no collector")).count();
+        assert_eq!(said, 1, "a missing collector is one warning:\n{log}");
+        assert!(lab.signal(rustix::process::Signal::TERM).success());
+    }
+}
+
+/// From a bucket of a histogram to the trace of a request in it, to what was logged in it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_exemplar_leads_to_its_trace_and_the_trace_to_its_log_lines() {
+    let lab = Lab::start(&[]).await;
+    lab.ready().await;
+    Shop::at(lab.gateway_port).place(&cart("TEA-003", 1)).await;
+    let accept = ("accept", "application/openmetrics-text");
+    let metrics = text(&format!("http://127.0.0.1:{}/metrics", lab.gateway_port), accept).await;
+    let bucket = "http_request_duration_seconds_bucket{method=\"POST\",route=\"/orders\",\
+                  status_code=\"201\"";
+    let exemplar = metrics.lines().find(|line| line.starts_with(bucket) && line.contains(" # {"));
+    let exemplar = exemplar.expect("a bucket with an exemplar");
+    let label = |name: &str| {
+        let (_, rest) = exemplar.split_once(&format!("{name}=\"")).expect("a label");
+        rest.split('"').next().expect("a value").to_owned()
+    };
+    let (trace_id, span_id) = (label("trace_id"), label("span_id"));
+
+    let desk = format!("http://127.0.0.1:{}", lab.desk_port);
+    let json = ("accept", "application/json");
+    eventually(PATIENCE, "the trace and its lines are there", || async {
+        let trace: Value =
+            serde_json::from_str(&text(&format!("{desk}/traces/{trace_id}"), json).await).ok()?;
+        let spans = trace["spans"].as_array()?;
+        let span = spans.iter().find(|span| span["span_id"] == span_id.as_str())?;
+        assert_eq!(span["name"], "POST /orders");
+        let logs = text(&format!("{desk}/logs?trace={trace_id}"), json).await;
+        let logs: Value = serde_json::from_str(&logs).ok()?;
+        let lines = logs["logs"].as_array()?;
+        assert!(lines.iter().all(|line| line["trace_id"] == trace_id.as_str()), "{lines:?}");
+        let of_span = lines.iter().find(|line| line["span_id"] == span_id.as_str())?;
+        (of_span["body"] == "request answered").then_some(())
+    })
+    .await;
+}
+
+/// A collector that keeps everything.
+async fn collector() -> (Arc<Store>, String) {
+    let limits = Limits { spans: 4_000_000, log_records: 4_000_000, bytes: 4 << 30 };
+    let store = Arc::new(Store::new(limits));
+    let address: SocketAddr = ([127, 0, 0, 1], 0).into();
+    let incoming = TcpIncoming::bind(address).expect("a free port");
+    let address = incoming.local_addr().expect("an address");
+    tokio::spawn(receiver::serve(incoming, Arc::clone(&store), CancellationToken::new()));
+    (store, format!("http://{address}"))
+}
+
+/// Accepts connections and never says a word.
+async fn hang() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        let mut open = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            open.push(stream);
+        }
+    });
+    format!("http://{address}")
+}
+
+async fn trade(gateway_port: u16, placed: Arc<AtomicUsize>) -> Vec<Placed> {
+    let next = Arc::new(AtomicUsize::new(0));
+    let (sender, mut receiver) = mpsc::unbounded_channel();
+    let mut customers = JoinSet::new();
+    for _ in 0..CUSTOMERS {
+        let (next, placed, sender) = (Arc::clone(&next), Arc::clone(&placed), sender.clone());
+        customers.spawn(async move {
+            let client = Client::builder().timeout(Duration::from_secs(10)).build();
+            let client = client.expect("a client");
+            while next.fetch_add(1, Ordering::Relaxed) < ORDERS {
+                let order = insist(&client, gateway_port).await;
+                placed.fetch_add(1, Ordering::Relaxed);
+                sender.send(order).expect("somebody listens");
+            }
+        });
+    }
+    drop(sender);
+    customers.join_all().await;
+    let mut orders = Vec::new();
+    while let Some(order) = receiver.recv().await {
+        orders.push(order);
+    }
+    orders
+}
+
+/// Repeats an order, with its key and in its trace, until the shop has answered.
+async fn insist(client: &Client, gateway_port: u16) -> Placed {
+    let key = format!("{SECRET}-{}", Uuid::now_v7());
+    let [trace_id, other] = std::array::from_fn(|_| Uuid::new_v4().simple().to_string());
+    let span_id = &other[..16];
+    let url = format!("http://127.0.0.1:{gateway_port}/orders");
+    let mut tries = 0;
+    loop {
+        let request = client
+            .post(&url)
+            .header("idempotency-key", &key)
+            .header("traceparent", format!("00-{trace_id}-{span_id}-01"))
+            .header("authorization", format!("Bearer {SECRET}"))
+            .header("cookie", format!("session={SECRET}"))
+            .json(&cart("TEA-001", 1));
+        if let Ok(answer) = request.send().await {
+            match answer.status() {
+                StatusCode::CREATED => {
+                    if let Ok(order) = answer.json::<Value>().await {
+                        let id = order["id"].as_str().expect("an id").to_owned();
+                        return Placed { id, trace_id, span_id: span_id.to_owned() };
+                    }
+                }
+                status if status.is_server_error() => {}
+                status => panic!("{status}: {}", answer.text().await.unwrap_or_default()),
+            }
+        }
+        tries += 1;
+        assert!(tries < 1000, "an order has no answer");
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+async fn all_fulfilled(lab: &Lab, orders: &[Placed]) {
+    let shop = Shop::at(lab.gateway_port);
+    eventually(PEACE, "nothing waits", || async {
+        let status = shop.get("/orders?status=placed&limit=1").await?;
+        status["orders"].as_array()?.is_empty().then_some(())
+    })
+    .await;
+    let last = shop.get(&format!("/orders/{}", orders[orders.len() - 1].id)).await;
+    assert_eq!(last.expect("an order")["status"], "fulfilled");
+}
+
+/// Waits until nothing has come for three seconds.
+async fn settled(store: &Store) {
+    let mut before = u64::MAX;
+    loop {
+        let received = store.stats().spans_received;
+        if received == before {
+            return;
+        }
+        before = received;
+        sleep(Duration::from_secs(3)).await;
+    }
+}
+
+/// Whether the work that fulfilled an order leads, parent by parent, to the customer who placed it.
+fn is_whole(store: &Store, order: &Placed) -> bool {
+    let id = order.trace_id.parse().expect("a trace id");
+    let Some(trace) = store.trace(id) else { return false };
+    let spans: HashMap<_, _> = trace.spans.iter().map(|span| (span.id, span)).collect();
+    let done = |span: &&Span| {
+        let ended = ["fulfilled", "duplicate"];
+        span.kind == Kind::Consumer && ended.iter().any(|end| span.attributes.has("outcome", end))
+    };
+    let leads_home = |span: &Span| {
+        let mut parent = span.parent;
+        while let Some(known) = parent.and_then(|id| spans.get(&id)) {
+            parent = known.parent;
+        }
+        parent.is_some_and(|id| id.to_string() == order.span_id)
+    };
+    trace.spans.iter().filter(done).any(leads_home)
+}
+
+/// Every line parses, belongs to a trace where it belongs to a request, and gives nothing away.
+fn every_line_is_in_order(lab: &Lab) {
+    let mut lines = 0;
+    for service in ["web-gateway", "order-api", "fulfillment-worker"] {
+        for line in lab.whole_log(service).lines() {
+            assert!(!line.contains(SECRET), "{line}");
+            let line: Value = serde_json::from_str(line).expect("a line is JSON");
+            let of_request = !line["correlation_id"].is_null() || !line["order_id"].is_null();
+            assert!(!of_request || line["trace_id"].is_string(), "{line}");
+            lines += 1;
+        }
+    }
+    eprintln!("{lines} log lines are in order");
+}
+
+async fn metrics_of(port: u16) -> HashMap<String, f64> {
+    let text = text(&format!("http://127.0.0.1:{port}/metrics"), ("accept", "text/plain")).await;
+    let samples = text.lines().filter_map(|line| line.rsplit_once(' '));
+    samples.filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?))).collect()
+}
+
+async fn text(url: &str, (name, value): (&str, &str)) -> String {
+    let answer = Client::new().get(url).header(name, value).send().await.expect("an answer");
+    answer.text().await.expect("text")
+}
