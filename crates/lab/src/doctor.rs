@@ -7,6 +7,8 @@ use std::{
     process::ExitCode,
 };
 
+use instrumentation::export;
+
 use crate::up::{Ports, Use};
 
 /// What the lab needs of memory, in MiB: `cargo run`, without the build.
@@ -18,6 +20,10 @@ pub struct Args {
     /// The ports that `lab up` will be given.
     #[command(flatten)]
     pub ports: Ports,
+
+    /// Where traces and logs will be sent.
+    #[command(flatten)]
+    pub export: export::Config,
 }
 
 /// What one check found.
@@ -32,7 +38,7 @@ enum Finding {
 
 /// Checks everything and says what to do; fails if `cargo run` would.
 pub fn run(args: &Args) -> ExitCode {
-    let needed: Vec<_> = needed(&args.ports).collect();
+    let needed: Vec<_> = needed(args).collect();
     let list = |findings: &[Finding]| -> String {
         findings.iter().map(|finding| format!("  {finding}\n")).collect()
     };
@@ -46,8 +52,9 @@ pub fn run(args: &Args) -> ExitCode {
     }
 }
 
-fn needed(ports: &Ports) -> impl Iterator<Item = Finding> {
-    let ports = ports.uses(true, true, true).into_iter().map(port);
+fn needed(args: &Args) -> impl Iterator<Item = Finding> {
+    let otlp = args.export.otlp_endpoint.is_none();
+    let ports = args.ports.uses(otlp, true, true).into_iter().map(port);
     ports.chain([memory(), scratch(), prometheus()])
 }
 

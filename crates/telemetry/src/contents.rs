@@ -88,7 +88,7 @@ pub(crate) struct Evicted {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { spans: 100_000, log_records: 50_000, bytes: 64 * 1024 * 1024 }
+        Self { spans: 50_000, log_records: 25_000, bytes: 32 * 1024 * 1024 }
     }
 }
 

@@ -101,9 +101,20 @@ impl Kept {
             start_unix_nano: self.start,
             duration_ms: self.duration().milliseconds(),
             spans: self.spans.len(),
-            services: self.services.clone(),
+            services: self.services_in_order(),
             error: self.error,
         }
+    }
+
+    /// The services in the order in which the trace reached them.
+    fn services_in_order(&self) -> Vec<Arc<str>> {
+        let begin = |service: &Arc<str>| {
+            let spans = self.spans.iter().filter(|span| span.service == *service);
+            spans.map(|span| span.start).min()
+        };
+        let mut services = self.services.clone();
+        services.sort_by_key(begin);
+        services
     }
 
     /// The spans whose parent has not come and that have not been counted.

@@ -15,6 +15,7 @@ use opentelemetry_proto::tonic::collector::{
 use tokio_util::sync::CancellationToken;
 use tonic::{
     Request, Response, Status,
+    codec::CompressionEncoding,
     transport::{self, Server, server::TcpIncoming},
 };
 
@@ -36,8 +37,13 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> Result<(), transport::Error> {
     let receiver = Receiver(store);
-    let traces = TraceServiceServer::new(receiver.clone()).max_decoding_message_size(LARGEST);
-    let logs = LogsServiceServer::new(receiver).max_decoding_message_size(LARGEST);
+    // Collectors compress, unless they are told not to.
+    let traces = TraceServiceServer::new(receiver.clone())
+        .accept_compressed(CompressionEncoding::Gzip)
+        .max_decoding_message_size(LARGEST);
+    let logs = LogsServiceServer::new(receiver)
+        .accept_compressed(CompressionEncoding::Gzip)
+        .max_decoding_message_size(LARGEST);
     let server = Server::builder()
         .add_service(traces)
         .add_service(logs)

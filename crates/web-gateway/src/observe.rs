@@ -173,7 +173,7 @@ impl Exchange {
 
     fn log(&self, elapsed: Duration) {
         let (method, route) = (self.endpoint.method().as_str(), self.endpoint.route().as_str());
-        let (status_code, duration_ms) = (self.status_code, elapsed.as_secs_f64() * 1000.0);
+        let (status_code, duration_ms) = (self.status_code, elapsed.as_micros() as f64 / 1000.0);
         let probe = is_probe(self.endpoint);
         match &self.cause {
             Some(Cause(error)) => {

@@ -100,6 +100,7 @@ impl Running {
         let span = Span::part(SpanKind::Client, query.as_str(), || {
             vec![
                 KeyValue::new(attribute::DB_SYSTEM_NAME, system),
+                KeyValue::new(attribute::DB_NAMESPACE, "shop"),
                 KeyValue::new(attribute::DB_QUERY_SUMMARY, query.as_str()),
             ]
         });

@@ -8,7 +8,10 @@ use opentelemetry_proto::tonic::collector::{
 };
 use telemetry::{Limits, Store, receiver, trace::TraceFilter};
 use tokio_util::sync::CancellationToken;
-use tonic::transport::{Endpoint, server::TcpIncoming};
+use tonic::{
+    codec::CompressionEncoding,
+    transport::{Endpoint, server::TcpIncoming},
+};
 
 use crate::sent::{log_record, logs, span, spans};
 
@@ -22,7 +25,9 @@ async fn what_is_sent_is_kept_and_what_has_no_id_is_refused() {
     let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("a URL");
     let channel = endpoint.connect().await.expect("it listens");
 
-    let mut traces = TraceServiceClient::new(channel.clone());
+    // As collectors do, unless they are told not to.
+    let mut traces =
+        TraceServiceClient::new(channel.clone()).send_compressed(CompressionEncoding::Gzip);
     let nameless = vec![span(1, 1, 0, "good", 0, 5), span(0, 1, 0, "bad", 0, 5)];
     let request = ExportTraceServiceRequest { resource_spans: spans("any", nameless) };
     let answer = traces.export(request).await.expect("an answer").into_inner();
