@@ -38,6 +38,8 @@ pub enum Part {
     RabbitMq,
     /// A broker that counts deliveries by queue: the embedded one, or RabbitMQ from 3.13 on.
     DeliveriesByQueue,
+    /// The OpenTelemetry collector, which counts spans.
+    OtelCollector,
 }
 
 /// A metric whose absence is no defect where a part is missing.
@@ -67,6 +69,7 @@ pub const EXCUSES: &[Excuse] = &[
     excuse("rabbitmq_queue_messages_acked_total", Part::DeliveriesByQueue, BY_QUEUE),
     excuse("rabbitmq_queue_messages_delivered_ack_total", Part::DeliveriesByQueue, BY_QUEUE),
     excuse("rabbitmq_queue_messages_redelivered_total", Part::DeliveriesByQueue, BY_QUEUE),
+    excuse("traces_*", Part::OtelCollector, "the collector counts spans, in compose"),
 ];
 const DROPPED: &str = "the embedded broker does not tell; the shop asks for unrouted messages back";
 const BY_QUEUE: &str = "an old RabbitMQ counts deliveries by channel only";
@@ -122,7 +125,7 @@ impl Excuse {
 }
 
 /// The names in a query: of metrics, labels and functions.
-fn words(expr: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn words(expr: &str) -> impl Iterator<Item = &str> {
     expr.split(|character: char| !(character.is_ascii_alphanumeric() || "_:".contains(character)))
 }
 

@@ -5,6 +5,7 @@
 //! - `promql`: the queries that are asked of many metrics, written once.
 //! - `rows`: the rows that several dashboards have.
 //! - `boards`: the dashboards, one file each.
+//! - `traces`: which panels lead to the traces of which service.
 //! - [`grafana`]: Grafana's JSON.
 //! - [`audit`]: every query with its place, and which of them may rightly be empty.
 //!
@@ -17,5 +18,6 @@ pub mod grafana;
 pub mod model;
 mod promql;
 mod rows;
+mod traces;
 
 pub use boards::all;

@@ -12,7 +12,7 @@ pub(super) fn dashboard() -> Dashboard {
         "What fires, since when, and whether Prometheus and Alertmanager can be believed. Each \
          alert's runbook is at localhost:4000/runbooks/NAME.",
     )
-    .next(&["start-here", "slos", "hosts"])
+    .next(&["start-here", "slos", "hosts", "telemetry"])
     .row("What fires", firing())
     .row("Over time", history())
     .row("Are the watchers well?", watchers())

@@ -15,7 +15,7 @@ pub(super) fn dashboard() -> Dashboard {
         "Takes orders from the queue, has them picked and packed, and tells order-api: what became \
          of the messages, how long it took, what came back.",
     )
-    .next(&["start-here", "queue", "order-api"])
+    .next(&["start-here", "queue", "order-api", "telemetry"])
     .row("Messages: rate, errors, duration", messages())
     .row("Room to work, and what comes back", room())
     .row("Where the time goes", waiting())

@@ -21,6 +21,7 @@ pub(super) fn dashboard() -> Dashboard {
     )
     .next(&["start-here", "alerts"])
     .row("Processes", processes())
+    .row("Replicas: each beside its siblings", replicas())
     .row("Host: CPU and memory (in compose)", cpu_and_memory())
     .row("Host: disk and network (in compose)", disk_and_network())
     .row("Containers (in compose)", containers())
@@ -46,6 +47,26 @@ fn processes() -> [Panel; 4] {
             .draws("time() - max by (job) (process_start_time_seconds)", "{{job}}"),
     ]
     .map(|panel| panel.size(6, 8))
+}
+
+fn replicas() -> [Panel; 2] {
+    [
+        Panel::lines("Duration by replica", Unit::Seconds)
+            .says(
+                "Mean of what each replica of a service handles. Good: the lines of one service \
+                 lie upon each other. One far above the others is a replica to take out (alert \
+                 ReplicaOutlier).",
+            )
+            .draws("instance:request_duration_seconds:mean1m", "{{job}} {{instance}}"),
+        Panel::lines("Failed by replica", Unit::Ratio)
+            .says(
+                "Share of what each replica handles that fails. Good: 0, and if not, the same for \
+                 all replicas of a service.",
+            )
+            .draws("instance:request_errors:ratio_rate1m", "{{job}} {{instance}}")
+            .too_high(0.005, 0.05),
+    ]
+    .map(|panel| panel.size(12, 8))
 }
 
 fn cpu_and_memory() -> [Panel; 6] {

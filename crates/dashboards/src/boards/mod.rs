@@ -9,6 +9,7 @@ mod order_api;
 mod queue;
 mod slos;
 mod start_here;
+mod telemetry;
 mod web_gateway;
 
 use crate::model::Dashboard;
@@ -26,5 +27,6 @@ pub fn all() -> Vec<Dashboard> {
         slos::dashboard(),
         business::dashboard(),
         alerts::dashboard(),
+        telemetry::dashboard(),
     ]
 }

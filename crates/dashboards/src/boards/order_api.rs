@@ -13,7 +13,7 @@ pub(super) fn dashboard() -> Dashboard {
         "The owner of orders: the calls it answers, the orders it places, the events it publishes, \
          and what that costs.",
     )
-    .next(&["start-here", "database", "queue"])
+    .next(&["start-here", "database", "queue", "telemetry"])
     .row("Calls: rate, errors, duration", requests())
     .row("Where the time goes", [heatmap(), in_hand()])
     .row("Orders: placed, refused, waiting", orders())

@@ -13,7 +13,7 @@ pub(super) fn dashboard() -> Dashboard {
         "An order's journey, hop by hop: how much, how much of it fails, how long it takes. Find \
          the first hop that is not as it was, and follow the link on its panel.",
     )
-    .next(&["slos", "alerts", "business"])
+    .next(&["slos", "alerts", "business", "telemetry"])
     .row("Is all well?", verdict())
     .row("1 · Customers: what they see", red("business", customers()))
     .row("2 · web-gateway: HTTP comes in", red("web-gateway", gateway()))

@@ -15,7 +15,7 @@ pub(super) fn dashboard() -> Dashboard {
         "The HTTP edge of the shop: what is asked of it, what it answers, what it asks of \
          order-api, and what that costs.",
     )
-    .next(&["start-here", "order-api", "slos"])
+    .next(&["start-here", "order-api", "slos", "telemetry"])
     .row("Requests: rate, errors, duration", requests())
     .row("Where the time goes", [heatmap(), endpoints()])
     .row("Calls to order-api", calls())

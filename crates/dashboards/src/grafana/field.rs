@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::traces;
 use crate::{
     audit,
     model::{Kind, Level, Panel, Threshold, Tone, Unit},
@@ -20,6 +21,9 @@ pub(super) fn config(panel: &Panel) -> Value {
     }
     if let Some(text) = audit::when_empty(panel) {
         defaults["noValue"] = json!(text);
+    }
+    if let Some(service) = panel.traced() {
+        defaults["links"] = json!([traces::link(service)]);
     }
     if panel.unit == Unit::Ratio && panel.kind == Kind::Bars {
         (defaults["min"], defaults["max"]) = (json!(0), json!(1));

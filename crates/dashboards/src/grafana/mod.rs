@@ -4,6 +4,7 @@ mod field;
 mod layout;
 mod options;
 mod panel;
+mod traces;
 
 use serde_json::{Map, Value, json};
 
@@ -11,6 +12,8 @@ use crate::model::{ANNOTATIONS, Annotation, Dashboard, Level};
 
 /// The uid of the data source, as `grafana/provisioning` fixes it.
 pub const DATA_SOURCE: &str = "prometheus";
+/// The uid of the data source of traces.
+pub const TRACES: &str = "jaeger";
 /// The tag that all dashboards have.
 pub const TAG: &str = "mishap";
 /// The last version of this schema; Grafana 12 writes it.

@@ -5,4 +5,5 @@
 mod derived;
 mod measured;
 mod parsed;
+mod traces;
 mod whole;

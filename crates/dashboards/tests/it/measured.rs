@@ -7,6 +7,7 @@ use std::{
 
 use dashboards::audit::{EXCUSES, queries};
 use instrumentation::{
+    export,
     metrics::{Declaration, Kind},
     process,
 };
@@ -18,17 +19,34 @@ const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../prometheus/rules
 /// What others measure, from their documentation.
 const KNOWN: &str = include_str!("../known-metrics.txt");
 
-const CATALOGUES: [&[&[Declaration]]; 4] = [
-    web_gateway::metrics::CATALOGUES,
-    order_api::metrics::CATALOGUES,
-    fulfillment_worker::metrics::CATALOGUES,
-    &[process::Metrics::CATALOGUE],
+/// What each service declares, by its name.
+const SERVICES: [(&str, &[&[Declaration]]); 3] = [
+    ("web-gateway", web_gateway::metrics::CATALOGUES),
+    ("order-api", order_api::metrics::CATALOGUES),
+    ("fulfillment-worker", fulfillment_worker::metrics::CATALOGUES),
 ];
+/// What every process declares.
+const SHARED: &[&[Declaration]] = &[process::Metrics::CATALOGUE, export::Metrics::CATALOGUE];
 
-/// The services' own metrics with their labels, series by series.
+/// The series of each service, by its name: its own and those of every process.
+pub(crate) fn services() -> Vec<(&'static str, BTreeSet<String>)> {
+    let series = |own: &[&'static [Declaration]]| {
+        declared_in(own.iter().chain(SHARED).copied()).into_keys().collect()
+    };
+    SERVICES.map(|(name, own)| (name, series(own))).into()
+}
+
+/// Our own metrics with their labels, series by series.
 fn declared() -> BTreeMap<String, BTreeSet<&'static str>> {
+    let own = SERVICES.into_iter().flat_map(|(_, catalogues)| catalogues);
+    declared_in(own.chain(SHARED).copied())
+}
+
+fn declared_in(
+    catalogues: impl Iterator<Item = &'static [Declaration]>,
+) -> BTreeMap<String, BTreeSet<&'static str>> {
     let mut series = BTreeMap::new();
-    for metric in CATALOGUES.into_iter().flatten().copied().flatten() {
+    for metric in catalogues.flatten() {
         let labels = || (metric.labels)().into_iter().chain(["job", "instance"]);
         let name = metric.name;
         match metric.kind {
@@ -61,6 +79,14 @@ fn rules(kind: &str) -> Vec<(String, String)> {
     let rules = groups.flat_map(|group| group["rules"].as_sequence().unwrap().clone());
     let text = |rule: &Value, key: &str| rule[key].as_str().map(str::to_owned);
     rules.filter_map(|rule| Some((text(&rule, kind)?, text(&rule, "expr")?))).collect()
+}
+
+/// The metrics that a metric is made of: itself, or if a rule records it, what that asks for.
+pub(crate) fn behind(metric: &str) -> Vec<String> {
+    let recorded = rules("record").into_iter().find(|(name, _)| name == metric);
+    let asked =
+        recorded.map(|(_, expr)| reads(&expr).into_iter().map(|read| read.metric).collect());
+    asked.unwrap_or_else(|| vec![metric.to_owned()])
 }
 
 #[test]

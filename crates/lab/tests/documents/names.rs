@@ -12,7 +12,7 @@ use promql_parser::{
 
 use crate::{
     alerts,
-    catalogue::{FOREIGN, LAB, SERVICES, SHARED},
+    catalogue::{FOREIGN, LAB, OF_ALL, SERVICES, SHARED},
     repository, runbooks,
 };
 
@@ -25,6 +25,11 @@ struct Known {
     others: Vec<String>,
 }
 
+/// What is wrong with the metrics of a query.
+pub(crate) fn complaints(query: &str) -> Vec<String> {
+    Known::all().complaints(query)
+}
+
 /// A series of ours.
 struct Declared {
     declaration: &'static Declaration,
@@ -35,7 +40,7 @@ impl Known {
     fn all() -> Self {
         let mut known = Self { declared: BTreeMap::new(), others: Vec::new() };
         for process in SERVICES.iter().chain([&LAB]) {
-            for declaration in process.catalogues.iter().copied().flatten() {
+            for declaration in process.catalogues.iter().copied().flatten().chain(OF_ALL) {
                 known.declare(process.name, declaration);
             }
         }
@@ -187,7 +192,10 @@ fn looks_like_a_metric(word: &str) -> bool {
         "fulfillments",
         "grpc",
         "http",
+        "instance",
+        "job",
         "lab",
+        "log",
         "network",
         "node",
         "orders",
@@ -198,6 +206,8 @@ fn looks_like_a_metric(word: &str) -> bool {
         "runtime",
         "scrape",
         "stock",
+        "telemetry",
+        "traces",
     ];
     let plain =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_:".contains(&byte);

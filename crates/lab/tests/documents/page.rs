@@ -5,7 +5,7 @@ use std::{fmt::Write as _, fs};
 use instrumentation::metrics::{Declaration, Kind, Unit};
 
 use crate::{
-    catalogue::{FOREIGN, LAB, SERVICES, SHARED},
+    catalogue::{FOREIGN, LAB, OF_ALL, SERVICES, SHARED},
     repository,
 };
 
@@ -22,7 +22,7 @@ the end.
 ";
 
 const EVERYWHERE: &str = "\
-Each of the three exposes these too, and the lab `process_…` and `build_info`.";
+Each of the three exposes these too, and the lab all but `runtime_…`.";
 
 const UNMEASURED: &str = "
 ## Not measured
@@ -46,7 +46,7 @@ fn render() -> String {
         page.extend(rows);
     }
     let _ = write!(page, "\n## Every service\n\n{EVERYWHERE}\n\n{COLUMNS}");
-    page.extend(SHARED.iter().map(row));
+    page.extend(SHARED.iter().chain(OF_ALL).map(row));
     page.extend(FOREIGN.iter().map(|metric| {
         let labels = metric.labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>();
         cells(metric.name, metric.kind, metric.unit, &labels.join(", "), metric.help)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_yaml_ng::Value;
 
-use crate::{repository, stack};
+use crate::{names, repository, stack};
 
 #[derive(Deserialize)]
 struct Sources {
@@ -57,5 +57,30 @@ fn whoever_is_asked_is_in_the_stack() {
     for source in sources() {
         let host = stack::host(&source.url);
         assert!(services.contains_key(host), "{}: nobody is {}", source.uid, source.url);
+    }
+}
+
+/// The queries by which a data source leads from a trace to metrics.
+fn queries(settings: &Value) -> Vec<&str> {
+    let queries = settings["tracesToMetrics"]["queries"].as_sequence();
+    queries.into_iter().flatten().filter_map(|query| query["query"].as_str()).collect()
+}
+
+#[test]
+fn the_way_from_a_trace_to_metrics_asks_for_what_the_collector_counts() {
+    let sources = sources();
+    let asked: Vec<_> = sources.iter().flat_map(|source| queries(&source.settings)).collect();
+    assert_eq!(asked.len(), 3);
+    let namespace = repository::yaml_file::<Value>("otel-collector/config.yml")["connectors"]
+        ["spanmetrics"]["namespace"]
+        .as_str()
+        .map(|name| name.replace('.', "_"));
+    let counted = namespace.expect("the span metrics have a namespace");
+    for query in asked {
+        // The dollar is written twice, so that Grafana does not take it for a variable of its own
+        // environment, and what stands for a span's name is no PromQL.
+        assert_eq!(names::complaints(query), Vec::<String>::new());
+        assert!(query.contains(&format!("{counted}_")), "{query}");
+        assert!(query.contains(r#"{span_name="$${__span.name}""#), "{query}: of which span?");
     }
 }
