@@ -67,9 +67,9 @@ impl Remote {
             ticks.tick().await;
             let result = self.compare().await;
             match &result {
-                Ok(()) if !reached => tracing::info!(service = self.service.name(), "reached"),
+                Ok(()) if !reached => tracing::info!(peer = self.service.name(), "reached"),
                 Err(error) if reached => {
-                    tracing::warn!(service = self.service.name(), %error, "not reached");
+                    tracing::warn!(peer = self.service.name(), %error, "not reached");
                 }
                 Ok(()) | Err(_) => {}
             }
