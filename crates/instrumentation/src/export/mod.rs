@@ -20,7 +20,7 @@ use std::{
 use opentelemetry::{KeyValue, logs::LoggerProvider as _, trace::TracerProvider as _};
 use opentelemetry_sdk::{
     Resource,
-    logs::{SdkLogger, SdkLoggerProvider},
+    logs::SdkLoggerProvider,
     trace::{Sampler, SdkTracerProvider},
 };
 use opentelemetry_semantic_conventions::attribute;
@@ -29,7 +29,8 @@ use tokio_util::sync::CancellationToken;
 pub use config::{Config, TracesSampler};
 pub use metrics::Metrics;
 use queue::Queue;
-use sources::{Logs, Spans};
+pub(crate) use sources::Records;
+use sources::Spans;
 
 use crate::trace;
 
@@ -40,7 +41,7 @@ const FLUSH_LIMIT: Duration = Duration::from_secs(2);
 #[must_use = "what was not sent yet is lost unless it is finished"]
 #[derive(Debug, Default)]
 pub struct Export {
-    logger: Option<SdkLogger>,
+    records: Option<Records>,
     sending: Option<(CancellationToken, JoinHandle<()>)>,
 }
 
@@ -60,14 +61,15 @@ pub fn start(service: &'static str, environment: &str, config: &Config) -> Expor
     let resource = resource(service, environment);
     let queue = |flow| Arc::new(Queue::new(config.queue_size, config.batch_size, flow));
     let spans = Spans(queue(&flow::SPANS));
-    let logs = Logs(Arc::new(Queue::new(config.queue_size, config.batch_size, &flow::LOGS)));
+    let logs = Arc::new(Queue::new(config.queue_size, config.batch_size, &flow::LOGS));
 
     let tracers = SdkTracerProvider::builder()
         .with_sampler(config.sampler())
         .with_span_processor(spans.clone())
         .build();
     trace::use_tracer(tracers.tracer(service));
-    let loggers = SdkLoggerProvider::builder().with_log_processor(logs.clone()).build();
+    let logger = SdkLoggerProvider::builder().build().logger(service);
+    let records = Records { logger, queue: Arc::clone(&logs) };
 
     let stop = CancellationToken::new();
     let job = sending::Job {
@@ -75,18 +77,18 @@ pub fn start(service: &'static str, environment: &str, config: &Config) -> Expor
         resource,
         delay: config.schedule_delay(),
         spans: spans.0,
-        logs: logs.0,
+        logs,
         stop: stop.clone(),
     };
     let thread = thread::Builder::new().name("export".to_owned()).spawn(move || job.run());
     let thread = thread.expect("a process that has just begun can have one more thread");
-    Export { logger: Some(loggers.logger(service)), sending: Some((stop, thread)) }
+    Export { records: Some(records), sending: Some((stop, thread)) }
 }
 
 impl Export {
     /// Whoever takes log records, if they are sent anywhere.
-    pub(crate) fn logger(&self) -> Option<SdkLogger> {
-        self.logger.clone()
+    pub(crate) fn records(&self) -> Option<Records> {
+        self.records.clone()
     }
 
     /// Sends what is left, within two seconds.

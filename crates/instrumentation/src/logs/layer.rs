@@ -1,7 +1,6 @@
 //! Gathers lines: what an event says, what the spans around it say, and where it belongs.
 
 use chrono::Utc;
-use opentelemetry_sdk::logs::SdkLogger;
 use serde_json::Value;
 use tracing::{Event, Level, Subscriber, span};
 use tracing_subscriber::{Layer, layer::Context, registry::LookupSpan};
@@ -10,7 +9,7 @@ use super::{
     fields::Fields,
     line::{Line, Origin, Shape},
 };
-use crate::{correlation::CorrelationId, trace};
+use crate::{correlation::CorrelationId, export::Records, trace};
 
 /// The layer.
 #[derive(Debug)]
@@ -18,7 +17,7 @@ pub(super) struct Lines<W> {
     pub(super) origin: Origin,
     pub(super) shape: Shape,
     /// None if log records are sent nowhere.
-    pub(super) logger: Option<SdkLogger>,
+    pub(super) records: Option<Records>,
     pub(super) write: W,
 }
 
@@ -63,8 +62,8 @@ where
         let (level, target) = (*event.metadata().level(), event.metadata().target());
         let line = Line { at: Utc::now(), level, target, message, fields };
         (self.write)(level, &line.shaped(&self.origin, self.shape));
-        if let Some(logger) = &self.logger {
-            line.emit(logger);
+        if let Some(records) = &self.records {
+            line.send(records);
         }
     }
 }
@@ -95,7 +94,7 @@ mod tests {
         let sink = Arc::clone(&written);
         let write = move |_, line: &[u8]| sink.lock().unwrap().extend_from_slice(line);
         let origin = Origin { service: "order-api", environment: "test".to_owned() };
-        let layer = Lines { origin, shape, logger: None, write };
+        let layer = Lines { origin, shape, records: None, write };
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), work);
         let bytes = written.lock().unwrap();
         String::from_utf8(bytes.clone()).unwrap()

@@ -3,13 +3,13 @@
 use std::io::Write as _;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use opentelemetry::logs::{AnyValue, LogRecord as _, Logger as _, Severity};
-use opentelemetry_sdk::logs::SdkLogger;
+use opentelemetry::logs::{AnyValue, LogRecord as _, Severity};
 use serde::{Serializer as _, ser::SerializeMap as _};
 use serde_json::Value;
 use tracing::Level;
 
 use super::fields::Fields;
+use crate::{export::Records, trace};
 
 /// Who says it.
 #[derive(Debug)]
@@ -87,9 +87,14 @@ impl Line {
     }
 
     /// Hands it to whoever sends log records; the trace in hand becomes its trace.
-    pub(super) fn emit(self, logger: &SdkLogger) {
-        let mut record = logger.create_log_record();
+    pub(super) fn send(self, records: &Records) {
+        let mut record = records.blank();
+        if let Some(span) = trace::current() {
+            let flags = Some(span.trace_flags());
+            record.set_trace_context(span.trace_id(), span.span_id(), flags);
+        }
         record.set_timestamp(self.at.into());
+        record.set_observed_timestamp(self.at.into());
         record.set_severity_text(word(self.level));
         record.set_severity_number(severity(self.level));
         record.set_target(self.target);
@@ -100,7 +105,7 @@ impl Line {
                 record.add_attribute(name, any(value));
             }
         }
-        logger.emit(record);
+        records.take(record);
     }
 }
 

@@ -39,7 +39,7 @@ pub fn start(service: &'static str, config: &Config, export: &Export) {
         LogFormat::Text => Shape::Text { colored: io::stdout().is_terminal() },
     };
     let origin = Origin { service, environment: config.environment.clone() };
-    let lines = Lines { origin, shape, logger: export.logger(), write: written::write };
+    let lines = Lines { origin, shape, records: export.records(), write: written::write };
     // An error means that a test has started logging already.
     let _ = tracing_subscriber::registry()
         .with(level::changeable(filter, &config.log_level))
