@@ -88,7 +88,7 @@ async fn what_cannot_be_is_refused_with_what_can() {
     let desk = World::empty().desk().await;
     for (path, status, possible) in [
         ("/traces/ada", StatusCode::BAD_REQUEST, "32 hexadecimal digits"),
-        (&format!("/traces/{SLOW}"), StatusCode::NOT_FOUND, "keeps only the last 100000 spans"),
+        (&format!("/traces/{SLOW}"), StatusCode::NOT_FOUND, "keeps only the last 50000 spans"),
         (&format!("/traces/{SLOW}"), StatusCode::NOT_FOUND, "lab traces, or GET /traces"),
         (&format!("/traces/{SLOW}?width=x"), StatusCode::BAD_REQUEST, "width=1 or more"),
         ("/traces?slow=500", StatusCode::BAD_REQUEST, "slow=500ms"),
