@@ -31,6 +31,6 @@ ENTRYPOINT ["/fulfillment-worker"]
 
 FROM gcr.io/distroless/cc-debian13:nonroot AS lab
 COPY --from=build /programs/lab /
-EXPOSE 4000 4317
+EXPOSE 4000 4100 4317
 ENTRYPOINT ["/lab"]
 CMD ["desk"]

@@ -9,7 +9,8 @@ ask := "curl -s --fail-with-body"
 # 22: it said no, and what is possible instead.
 or-say := "|| case $? in 22) exit 2 ;; *) echo 'no control desk at " + desk + ": start the lab with cargo run or just up' >&2; exit 1 ;; esac"
 
-start := "docker compose up --build --detach --wait"
+start := "docker compose " + started
+started := "up --build --detach --wait"
 
 # The shop, its metrics and who is paged; what these need comes with them. Telemetry goes to the lab.
 core := "web-gateway order-api fulfillment-worker lab prometheus alertmanager grafana"
@@ -32,6 +33,12 @@ chaos name="" *settings:
 [no-exit-message]
 heal name="":
     @{{ ask }} --request DELETE "{{ desk }}/chaos${1:+/$1}" {{ or-say }}
+
+# Hold faults to their contracts, in labs of their own: just prove pool-leak (needs cargo and prometheus)
+[group("chaos")]
+[no-exit-message]
+prove *names:
+    @cargo run --quiet --bin lab -- prove "$@"
 
 # See how everything is: services, traffic, queue, faults
 [group("shop")]
@@ -64,12 +71,33 @@ trace id:
 load rate="":
     @{{ ask }} ${1:+--request PUT --data-urlencode "rate=$1"} "{{ desk }}/load" {{ or-say }}
 
+# See how the payment provider is, or change it: just provider capacity=4 median_ms=50 available=true
+[group("shop")]
+[no-exit-message]
+provider *settings:
+    @for setting; do shift; set -- "$@" --data-urlencode "$setting"; done; \
+    {{ ask }} ${1:+--request PUT} "$@" "{{ desk }}/provider" {{ or-say }}
+
+# See what the services work with, or change it: just setting web-gateway request-deadline=5s
+[group("shop")]
+[no-exit-message]
+setting service="" *settings:
+    @service=$1; [ $# = 0 ] || shift; \
+    for setting; do shift; set -- "$@" --data-urlencode "$setting"; done; \
+    {{ ask }} ${service:+--request PUT} "$@" "{{ desk }}/settings${service:+/$service}" {{ or-say }}
+
+# Let a service run the release before its last one: just rollback order-api
+[group("shop")]
+[no-exit-message]
+rollback service:
+    @{{ ask }} --request POST "{{ desk }}/releases/$1/rollback" {{ or-say }}
+
 # Place an order and follow it until nothing is left to do for it: just order TEA-003 2
 [group("shop")]
 [no-exit-message]
 order sku="TEA-001" quantity="1":
     #!/bin/sh
-    cart="{\"customer_id\":\"just\",\"items\":[{\"sku\":\"$1\",\"quantity\":$2}]}"
+    cart="{\"items\":[{\"sku\":\"$1\",\"quantity\":$2}]}"
     order=$({{ ask }} --header "content-type: application/json" --data "$cart" "{{ gateway }}/orders"); code=$?
     echo "${order:-no shop at {{ gateway }}: start the lab with cargo run or just up}"
     case $code in 0) ;; 22) exit 2 ;; *) exit 1 ;; esac
@@ -78,6 +106,19 @@ order sku="TEA-001" quantity="1":
         sleep 0.2; order=$({{ ask }} "{{ gateway }}/orders/$id") || exit 1
     done
     echo "$order"
+
+# Sign in, and print a token: curl -H "authorization: Bearer $(just token)" localhost:3000/orders
+[group("shop")]
+[no-exit-message]
+token user="ada" password="analytical":
+    #!/bin/sh
+    form="{\"username\":\"$1\",\"password\":\"$2\"}"
+    answer=$({{ ask }} --header "content-type: application/json" --data "$form" "{{ gateway }}/auth/login"); code=$?
+    case $code in
+        0) echo "$answer" | sed 's/.*"access_token":"\([^"]*\)".*/\1/' ;;
+        22) echo "$answer" >&2; exit 2 ;;
+        *) echo 'no shop at {{ gateway }}: start the lab with cargo run or just up' >&2; exit 1 ;;
+    esac
 
 # Look at the orders that were given up
 [group("shop")]
@@ -91,7 +132,7 @@ dlq:
 dlq-replay:
     @{{ ask }} --request POST "{{ desk }}/dlq/replay" {{ or-say }}
 
-# Build and start the stack in Docker: all of it, or less (just up core), or more (just up elk)
+# Build and start the stack in Docker: all of it, or less (just up core), or more (just up elk, just up canary)
 [group("compose")]
 [no-exit-message]
 up what="":
@@ -99,7 +140,14 @@ up what="":
         '') {{ start }} ;; \
         core) OTEL_EXPORTER_OTLP_ENDPOINT=http://lab:4317 TRACE_PAGES={{ desk }}/traces {{ start }} {{ core }} ;; \
         elk) COMPOSE_PROFILES=elk {{ start }} ;; \
-        *) echo "there is no $1 to start: just up, just up core or just up elk" >&2; exit 2 ;; esac
+        canary) docker compose --profile canary {{ started }} ;; \
+        *) echo "there is no $1 to start: just up, just up core, just up elk or just up canary" >&2; exit 2 ;; esac
+
+# Ask the stack as many customers do: just k6 smoke, load, stress, spike or mixed
+[group("compose")]
+[no-exit-message]
+k6 script="smoke":
+    K6_SCRIPT="$1" docker compose run --rm k6
 
 # Stop it; its data stays
 [group("compose")]

@@ -99,9 +99,11 @@ impl State {
         self.check_publishable(&content)?;
         let queues = route(&self.exchanges, &self.queues, &content);
         if queues.is_empty() {
-            self.unroutable += 1;
             if mandatory {
+                self.unroutable += 1;
                 self.send_back(at, Arc::clone(&content));
+            } else {
+                self.dropped += 1;
             }
         }
         let refused = !queues.is_empty() && self.ledger.is_full();

@@ -49,6 +49,7 @@ pub(crate) struct State {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) max_body: usize,
     pub(crate) unroutable: u64,
+    pub(crate) dropped: u64,
     pub(crate) refused: u64,
     /// When the timer is set for, if it is.
     pub(crate) alarm: Option<Instant>,
@@ -68,6 +69,7 @@ impl State {
             ledger: Ledger::new(config.memory_limit),
             max_body: config.max_body,
             unroutable: 0,
+            dropped: 0,
             refused: 0,
             alarm: None,
             wake,
@@ -161,6 +163,7 @@ impl State {
         Stats {
             connections: self.sessions.len(),
             unroutable: self.unroutable,
+            dropped: self.dropped,
             refused: self.refused,
             memory: self.ledger.used(),
             queues: self.queue_stats(),

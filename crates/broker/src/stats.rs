@@ -30,8 +30,10 @@ pub struct QueueStats {
 pub struct Stats {
     /// Clients past their handshake.
     pub connections: usize,
-    /// Published messages that no queue took.
+    /// Published messages that no queue took and that were sent back.
     pub unroutable: u64,
+    /// Published messages that no queue took and that nobody wanted back.
+    pub dropped: u64,
     /// Published messages refused because the memory limit was reached.
     pub refused: u64,
     /// Bytes of messages held, with the flat charge for each.

@@ -1,6 +1,6 @@
 //! What the services of the shop agree upon.
 //!
-//! - [`shop::v1`]: the gRPC contract, generated from `proto/shop/v1/orders.proto`.
+//! - [`shop::v1`]: the gRPC contract, generated from `proto/shop/v1`.
 //! - [`order`]: the rules that every order obeys, as types that cannot hold anything else.
 //! - [`refusal`]: the stable reasons with which order-api refuses a call.
 //! - [`event`]: what order-api announces on the queue.
@@ -17,10 +17,16 @@ pub mod topology;
 
 /// The protobuf packages of the shop.
 pub mod shop {
-    /// Version 1 of the contract; every item is documented in `proto/shop/v1/orders.proto`.
+    /// Version 1 of the contract; every item is documented in `proto/shop/v1`.
     #[expect(missing_docs, clippy::allow_attributes, reason = "generated code")]
     pub mod v1 {
         tonic::include_proto!("shop.v1");
+
+        impl std::fmt::Debug for AuthenticateRequest {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("AuthenticateRequest")
+            }
+        }
     }
 }
 

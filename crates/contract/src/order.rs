@@ -11,6 +11,9 @@ pub const MAX_QUANTITY: u32 = 1000;
 /// The longest idempotency key, in characters.
 pub const KEY_LENGTH: usize = 255;
 
+/// What is paid with if nobody says with what.
+pub const DEFAULT_PAYMENT_METHOD: &str = "card";
+
 /// Why something is not an order; the text is fit for the client.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {problem}")]
@@ -43,6 +46,11 @@ pub struct Quantity(u32);
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey(String);
 
+/// What an order is paid with, as the payment provider calls it: 1 to 64 characters of
+/// `A-Z a-z 0-9 . _ -`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PaymentMethod(String);
+
 /// One line of a cart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CartItem {
@@ -57,6 +65,7 @@ pub struct CartItem {
 pub struct Cart {
     customer_id: CustomerId,
     items: Vec<CartItem>,
+    payment_method: PaymentMethod,
 }
 
 impl CustomerId {
@@ -70,6 +79,24 @@ impl Sku {
     /// Accepts `text` if it is a SKU; `field` names it in the error.
     pub fn parse(field: &str, text: impl Into<String>) -> Result<Self, Invalid> {
         name(field, text.into()).map(Self)
+    }
+}
+
+impl PaymentMethod {
+    /// Accepts `text` if it is a payment method; `field` names it in the error.
+    pub fn parse(field: &str, text: impl Into<String>) -> Result<Self, Invalid> {
+        name(field, text.into()).map(Self)
+    }
+
+    /// Whether nobody chose it.
+    pub fn is_default(&self) -> bool {
+        self.0 == DEFAULT_PAYMENT_METHOD
+    }
+}
+
+impl Default for PaymentMethod {
+    fn default() -> Self {
+        Self(DEFAULT_PAYMENT_METHOD.to_owned())
     }
 }
 
@@ -126,7 +153,12 @@ impl Cart {
             let problem = "appears twice; order each SKU in one line";
             return Err(Invalid::new(format!("items[{twice}].sku"), problem));
         }
-        Ok(Self { customer_id, items })
+        Ok(Self { customer_id, items, payment_method: PaymentMethod::default() })
+    }
+
+    /// The same, paid with something else.
+    pub fn paid_with(self, payment_method: PaymentMethod) -> Self {
+        Self { payment_method, ..self }
     }
 
     /// Who orders.
@@ -137,6 +169,11 @@ impl Cart {
     /// What is ordered, in the customer's order; never empty.
     pub fn items(&self) -> &[CartItem] {
         &self.items
+    }
+
+    /// What it is paid with.
+    pub fn payment_method(&self) -> &PaymentMethod {
+        &self.payment_method
     }
 }
 
@@ -167,7 +204,7 @@ macro_rules! text {
     )*};
 }
 
-text!(CustomerId, Sku, IdempotencyKey);
+text!(CustomerId, Sku, PaymentMethod, IdempotencyKey);
 
 #[cfg(test)]
 mod tests {

@@ -44,16 +44,33 @@ reasons! {
     UnknownSku = "UNKNOWN_SKU", FailedPrecondition;
     /// There is less in stock than was ordered.
     InsufficientStock = "INSUFFICIENT_STOCK", FailedPrecondition;
+    /// The payment provider will not pay; the stock is back.
+    PaymentDeclined = "PAYMENT_DECLINED", FailedPrecondition;
+    /// The payment provider cannot be asked now; try again.
+    PaymentUnavailable = "PAYMENT_UNAVAILABLE", Unavailable;
     /// There is no such order.
     OrderNotFound = "ORDER_NOT_FOUND", NotFound;
+    /// Nobody has tried to pay for this order.
+    PaymentNotFound = "PAYMENT_NOT_FOUND", NotFound;
     /// The idempotency key belongs to an earlier, different order.
     IdempotencyKeyReused = "IDEMPOTENCY_KEY_REUSED", FailedPrecondition;
     /// The cursor is not one that a page ended with.
     InvalidCursor = "INVALID_CURSOR", InvalidArgument;
     /// The order has reached another final status.
     OrderNotOpen = "ORDER_NOT_OPEN", FailedPrecondition;
+    /// There is no token, or it is not good.
+    Unauthenticated = "UNAUTHENTICATED", Unauthenticated;
+    /// The caller's role may not do this, or not for this customer.
+    PermissionDenied = "PERMISSION_DENIED", PermissionDenied;
+    /// Nobody has this name and this password.
+    InvalidCredentials = "INVALID_CREDENTIALS", Unauthenticated;
+    /// There is no such account.
+    AccountNotFound = "ACCOUNT_NOT_FOUND", NotFound;
     /// Something that order-api needs cannot be reached or is saturated; try again.
     Unavailable = "UNAVAILABLE", Unavailable;
+    /// order-api has too much to do, and has done nothing of this; to try again at once would not
+    /// help.
+    Overloaded = "OVERLOADED", ResourceExhausted;
     /// A defect or an unexpected failure.
     Internal = "INTERNAL", Internal;
 }

@@ -40,6 +40,8 @@ pub enum Part {
     DeliveriesByQueue,
     /// The OpenTelemetry collector, which counts spans.
     OtelCollector,
+    /// k6, while it runs.
+    K6,
 }
 
 /// A metric whose absence is no defect where a part is missing.
@@ -70,6 +72,7 @@ pub const EXCUSES: &[Excuse] = &[
     excuse("rabbitmq_queue_messages_delivered_ack_total", Part::DeliveriesByQueue, BY_QUEUE),
     excuse("rabbitmq_queue_messages_redelivered_total", Part::DeliveriesByQueue, BY_QUEUE),
     excuse("traces_*", Part::OtelCollector, "the collector counts spans, in compose"),
+    excuse("k6_*", Part::K6, "k6 measures this while it runs: just k6 stress"),
 ];
 const DROPPED: &str = "the embedded broker does not tell; the shop asks for unrouted messages back";
 const BY_QUEUE: &str = "an old RabbitMQ counts deliveries by channel only";

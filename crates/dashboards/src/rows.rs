@@ -34,27 +34,30 @@ pub(crate) fn runtime(job: &str) -> [Panel; 6] {
                 "Share of the time that the runtime's threads work. Good: well below 70%. Near \
                  100% new work has to wait for a thread.",
             )
-            .draws(series("runtime_workers_busy_ratio"), "busy")
+            .draws(series("runtime_workers_busy_ratio"), "{{instance}}")
             .too_high(0.7, 0.9),
         Panel::lines("Tasks", Unit::Count)
             .says(
                 "Tasks that have started and not ended, and tasks that wait for a thread. Good: \
                  follows the requests in hand, and comes down with them. A staircase is a leak.",
             )
-            .draws(series("runtime_tasks_alive"), "alive")
-            .draws(series("runtime_global_queue_depth"), "waiting for a thread"),
+            .draws(format!("sum({})", series("runtime_tasks_alive")), "alive")
+            .draws(
+                format!("sum({})", series("runtime_global_queue_depth")),
+                "waiting for a thread",
+            ),
         Panel::lines("CPU", Unit::Ratio)
             .says(
                 "CPU time used; 100% is one core. Good: moves with the requests. CPU that grows \
                  while requests do not is work that nobody asked for.",
             )
-            .draws(rate("", &series("process_cpu_seconds_total")), "CPU"),
+            .draws(rate("instance", &series("process_cpu_seconds_total")), "{{instance}}"),
         Panel::lines("Memory", Unit::Bytes)
             .says(
                 "Memory that the process holds. Good: flat after the first minutes. A slope that \
                  follows time or requests is a leak.",
             )
-            .draws(series("process_resident_memory_bytes"), "resident"),
+            .draws(series("process_resident_memory_bytes"), "{{instance}}"),
         Panel::lines("File descriptors", Unit::Ratio)
             .says(
                 "Open file descriptors, as a share of the limit. Good: far below 80%. At the \
@@ -62,10 +65,25 @@ pub(crate) fn runtime(job: &str) -> [Panel; 6] {
             )
             .draws(
                 format!("{} / {}", series("process_open_fds"), series("process_max_fds")),
-                "open",
+                "{{instance}}",
             )
             .too_high(0.6, 0.8),
     ]
+}
+
+/// What a service works on at once, and what waits for that.
+pub(crate) fn slots(job: &str) -> Panel {
+    let sum = |name: &str| format!(r#"sum(concurrency_{name}{{job="{job}"}})"#);
+    Panel::lines("Slots", Unit::Count)
+        .says(
+            "Requests that are worked on, those that wait to be, and how many may be at once. \
+             Good: far below the limit, nobody waits. At the limit, whoever waits longer than a \
+             moment is refused.",
+        )
+        .draws(sum("in_use"), "in hand")
+        .draws(sum("waiters"), "waiting")
+        .draws(sum("limit"), "limit")
+        .tone("limit", Level::Neutral)
 }
 
 /// Whom a service is connected to, and what goes through.

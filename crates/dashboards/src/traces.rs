@@ -6,7 +6,10 @@ use crate::{audit::words, model::Panel};
 const MEASURED_BY: [(&str, &[&str]); 4] = [
     ("lab", &["lab_"]),
     ("web-gateway", &["http_", "route:http_"]),
-    ("order-api", &["grpc_request_", "method:grpc_request_", "db_", "query:db_", "outbox_"]),
+    (
+        "order-api",
+        &["grpc_request_", "method:grpc_request_", "db_", "query:db_", "outbox_", "payment_"],
+    ),
     ("fulfillment-worker", &["fulfillment_", "fulfillment:"]),
 ];
 

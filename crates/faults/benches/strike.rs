@@ -20,6 +20,9 @@ fn strike_once(board: &Switchboard) -> Poll<Result<(), Failure>> {
 fn strike(criterion: &mut Criterion) {
     let board = Switchboard::default();
     criterion.bench_function("unarmed", |bencher| bencher.iter(|| strike_once(&board)));
+    criterion.bench_function("unarmed, with another way", |bencher| {
+        bencher.iter(|| board.detours(black_box(Seam::ListOrders)));
+    });
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let _entered = runtime.as_ref().expect("a runtime").enter();

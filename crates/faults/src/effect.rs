@@ -1,10 +1,12 @@
 //! What can go wrong at a seam.
 
-use std::time::Duration;
+use std::{hint::black_box, thread, time::Duration};
 
 use rand::RngExt as _;
 use rand_distr::{Distribution as _, LogNormal};
 use serde::{Deserialize, Serialize};
+
+use crate::backtracking;
 
 /// The spread of a [`Effect::Delay`]: with it p90 is about twice and p99 about three times the
 /// median, the shape of a dependency that is slow rather than stopped.
@@ -28,6 +30,33 @@ pub enum Effect {
         /// The share of steps that are struck, 0 to 1.
         share: f64,
     },
+    /// The step makes a call that blocks: the thread of the runtime waits with it, and all that it
+    /// would have done meanwhile.
+    Block {
+        /// For how long, in milliseconds.
+        ms: f64,
+        /// The share of steps that are struck, 0 to 1.
+        share: f64,
+    },
+    /// The step matches a text against a pattern that backtracks without end.
+    Match {
+        /// The length of the text: two more take about three times as long.
+        length: f64,
+        /// The share of steps that are struck, 0 to 1.
+        share: f64,
+    },
+    /// The step keeps something that nobody will ever ask for.
+    Hoard {
+        /// How much, in KiB.
+        kib: f64,
+        /// The share of steps that are struck, 0 to 1.
+        share: f64,
+    },
+    /// The step takes another way: code that is in the service, and is wrong.
+    Detour {
+        /// The share of steps that are struck, 0 to 1.
+        share: f64,
+    },
 }
 
 /// What one step has to suffer.
@@ -36,23 +65,71 @@ pub(crate) enum Blow {
     Nothing,
     Wait(Duration),
     Fail,
+    Block(Duration),
+    Match(usize),
+    Hoard(usize),
 }
 
 impl Effect {
-    /// Draws what happens to one step.
-    pub(crate) fn draw(&self) -> Blow {
-        let mut rng = rand::rng();
-        match *self {
-            Self::Delay { median_ms, share } if rng.random_bool(share.clamp(0.0, 1.0)) => {
-                let shape = LogNormal::new(0.0, DELAY_SIGMA).expect("the spread is a constant");
-                let factor: f64 = shape.sample(&mut rng);
-                let millis = median_ms.max(0.0) * factor.min(DELAY_CEILING);
-                Blow::Wait(Duration::from_secs_f64(millis / 1000.0))
+    /// Whether it stands for code that came with a release, and goes with it; the others stand for
+    /// trouble that comes from elsewhere.
+    pub fn is_code(&self) -> bool {
+        match self {
+            Self::Block { .. } | Self::Match { .. } | Self::Hoard { .. } | Self::Detour { .. } => {
+                true
             }
-            Self::Fail { share } if rng.random_bool(share.clamp(0.0, 1.0)) => Blow::Fail,
-            Self::Delay { .. } | Self::Fail { .. } => Blow::Nothing,
+            Self::Delay { .. } | Self::Fail { .. } => false,
         }
     }
+
+    /// Draws what happens to one step.
+    pub(crate) fn draw(&self) -> Blow {
+        if !self.is_struck() {
+            return Blow::Nothing;
+        }
+        match *self {
+            Self::Delay { median_ms, .. } => {
+                let shape = LogNormal::new(0.0, DELAY_SIGMA).expect("the spread is a constant");
+                let factor: f64 = shape.sample(&mut rand::rng());
+                Blow::Wait(milliseconds(median_ms * factor.min(DELAY_CEILING)))
+            }
+            Self::Fail { .. } => Blow::Fail,
+            Self::Block { ms, .. } => Blow::Block(milliseconds(ms)),
+            Self::Match { length, .. } => Blow::Match(length.max(0.0) as usize),
+            Self::Hoard { kib, .. } => Blow::Hoard((kib.max(0.0) * 1024.0) as usize),
+            Self::Detour { .. } => Blow::Nothing,
+        }
+    }
+
+    /// Draws whether one step takes the other way.
+    pub(crate) fn detours(&self) -> bool {
+        matches!(self, Self::Detour { .. }) && self.is_struck()
+    }
+
+    fn is_struck(&self) -> bool {
+        let (Self::Delay { share, .. }
+        | Self::Fail { share }
+        | Self::Block { share, .. }
+        | Self::Match { share, .. }
+        | Self::Hoard { share, .. }
+        | Self::Detour { share }) = *self;
+        rand::rng().random_bool(share.clamp(0.0, 1.0))
+    }
+}
+
+/// A call that blocks, as to a disk or a library that knows no `async`.
+pub(crate) fn block(time: Duration) {
+    thread::sleep(time);
+}
+
+/// Matches a text of this length, in vain.
+pub(crate) fn match_text(length: usize) {
+    let text = "x".repeat(length);
+    black_box(backtracking::is_match(black_box(text.as_bytes())));
+}
+
+fn milliseconds(ms: f64) -> Duration {
+    Duration::from_secs_f64(ms.max(0.0) / 1000.0)
 }
 
 #[cfg(test)]
@@ -80,5 +157,14 @@ mod tests {
         let effect = Effect::Fail { share: 0.25 };
         let struck = (0..4000).filter(|_| effect.draw() == Blow::Fail).count();
         assert!((850..1150).contains(&struck), "{struck} of 4000");
+    }
+
+    #[test]
+    fn a_detour_is_nothing_that_a_step_suffers() {
+        let effect = Effect::Detour { share: 1.0 };
+        assert!(effect.detours());
+        assert_eq!(effect.draw(), Blow::Nothing);
+        assert!(!Effect::Fail { share: 1.0 }.detours());
+        assert!(!Effect::Detour { share: 0.0 }.detours());
     }
 }

@@ -1,8 +1,10 @@
 //! Which effects are on in one service, and for how long.
 
 use std::{
+    any::Any,
+    fmt,
     sync::{
-        RwLock,
+        Mutex, RwLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -12,7 +14,13 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::{effect::Blow, effect::Effect, seam::Seam};
+use crate::{
+    effect::{self, Blow, Effect},
+    seam::Seam,
+};
+
+/// How often it is looked whether a seam is clear.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// An effect at a seam, for a time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +48,13 @@ pub struct Switchboard {
     /// One bit for each seam with an effect: all that an unarmed seam looks at.
     armed: AtomicU64,
     effects: RwLock<Vec<Armed>>,
+    /// What steps do not let go of, each until its seam is as it should be again.
+    kept: Mutex<Vec<Kept>>,
+}
+
+struct Kept {
+    seam: Seam,
+    _thing: Box<dyn Any + Send>,
 }
 
 #[derive(Clone, Debug)]
@@ -56,10 +71,36 @@ impl Switchboard {
     /// Costs a few nanoseconds where nothing is on (`cargo bench -p faults`).
     #[inline]
     pub async fn strike(&self, seam: Seam) -> Result<(), Failure> {
-        if self.armed.load(Ordering::Relaxed) & seam.bit() == 0 {
+        if cfg!(feature = "without-seams") || self.armed.load(Ordering::Relaxed) & seam.bit() == 0 {
             return Ok(());
         }
         self.suffer(seam).await
+    }
+
+    /// Whether the step at `seam` takes its other way.
+    #[inline]
+    pub fn detours(&self, seam: Seam) -> bool {
+        if cfg!(feature = "without-seams") || self.armed.load(Ordering::Relaxed) & seam.bit() == 0 {
+            return false;
+        }
+        self.forget_expired(Instant::now());
+        let effects = self.effects.read().expect("no holder of the lock panics");
+        effects.iter().any(|armed| armed.seam == seam && armed.effect.detours())
+    }
+
+    /// Holds on to something for as long as an effect is on at `seam`.
+    pub fn keep(&self, seam: Seam, thing: impl Send + 'static) {
+        let kept = Kept { seam, _thing: Box::new(thing) };
+        self.kept.lock().expect("no holder of the lock panics").push(kept);
+        self.let_go();
+    }
+
+    /// Waits until nothing is on at `seam`.
+    pub async fn is_clear(&self, seam: Seam) {
+        while self.armed.load(Ordering::Relaxed) & seam.bit() != 0 {
+            tokio::time::sleep(LOOK).await;
+            self.forget_expired(Instant::now());
+        }
     }
 
     /// Replaces everything that is on.
@@ -77,6 +118,8 @@ impl Switchboard {
         let mut current = self.effects.write().expect("no holder of the lock panics");
         *current = effects;
         self.armed.store(bits(&current), Ordering::Relaxed);
+        drop(current);
+        self.let_go();
     }
 
     /// Everything that is on.
@@ -103,6 +146,10 @@ impl Switchboard {
                 Blow::Nothing => {}
                 Blow::Wait(wait) => tokio::time::sleep(wait).await,
                 Blow::Fail => return Err(Failure),
+                Blow::Block(time) => effect::block(time),
+                Blow::Match(length) => effect::match_text(length),
+                // Written to, so that it is memory and not a promise of it.
+                Blow::Hoard(bytes) => self.keep(seam, vec![1_u8; bytes]),
             }
         }
         Ok(())
@@ -121,6 +168,24 @@ impl Switchboard {
         let mut effects = self.effects.write().expect("no holder of the lock panics");
         effects.retain(|armed| armed.until > now);
         self.armed.store(bits(&effects), Ordering::Relaxed);
+        drop(effects);
+        self.let_go();
+    }
+
+    /// Lets go of what was kept at seams where nothing is on any more.
+    fn let_go(&self) {
+        let armed = self.armed.load(Ordering::Relaxed);
+        let mut kept = self.kept.lock().expect("no holder of the lock panics");
+        let gone: Vec<_> = kept.extract_if(.., |kept| armed & kept.seam.bit() == 0).collect();
+        // What is dropped may take its time, or come here again.
+        drop(kept);
+        drop(gone);
+    }
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kept").field("seam", &self.seam).finish_non_exhaustive()
     }
 }
 
@@ -130,6 +195,8 @@ fn bits(effects: &[Armed]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     fn arming(seam: Seam, effect: Effect) -> Arming {
@@ -159,6 +226,26 @@ mod tests {
         assert_eq!(board.strike(Seam::StoreOrder).await, Ok(()));
         assert_eq!(board.armings(), []);
         assert_eq!(board.armed.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_kept_is_let_go_when_its_seam_is_clear() {
+        let board = Arc::new(Switchboard::default());
+        let thing = Arc::new(());
+        board.replace(vec![arming(Seam::DeclineOrder, Effect::Detour { share: 1.0 })]);
+        assert!(board.detours(Seam::DeclineOrder) && !board.detours(Seam::StoreOrder));
+        board.keep(Seam::DeclineOrder, Arc::clone(&thing));
+        board.keep(Seam::StoreOrder, Arc::clone(&thing));
+        assert_eq!(Arc::strong_count(&thing), 2, "nothing is on at the other");
+
+        let waiting = tokio::spawn({
+            let board = Arc::clone(&board);
+            async move { board.is_clear(Seam::DeclineOrder).await }
+        });
+        tokio::time::advance(Duration::from_secs(61)).await;
+        waiting.await.unwrap();
+        assert_eq!(Arc::strong_count(&thing), 1);
+        assert!(!board.detours(Seam::DeclineOrder));
     }
 
     #[tokio::test]

@@ -134,6 +134,46 @@ mod tests {
         assert_eq!(envelope.correlation_id.as_str(), "checkout-7");
     }
 
+    /// What was agreed upon with order-api, which is held against it by `tests/contracts/run`.
+    const PACT: &str = include_str!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../tests/contracts/pacts/fulfillment-worker-order-api.json"
+    ));
+
+    fn message_of_the_pact() -> serde_json::Value {
+        let pact: serde_json::Value = serde_json::from_str(PACT).unwrap();
+        pact["interactions"][0].clone()
+    }
+
+    fn letter(content: &serde_json::Value) -> Delivery {
+        let mut delivery = delivery(BasicProperties::default());
+        delivery.data = serde_json::to_vec(content).unwrap();
+        delivery
+    }
+
+    #[test]
+    fn the_message_of_the_pact_is_an_order_and_nothing_in_it_is_more_than_needed() {
+        let content = &message_of_the_pact()["contents"]["content"];
+        let order = read(&letter(content)).unwrap();
+        let order = serde_json::to_value(order).unwrap();
+        let fields = content.as_object().unwrap();
+        assert!(fields.len() >= 6, "{fields:?}");
+        for (name, value) in fields {
+            assert_eq!(order[name], *value);
+            let mut less = fields.clone();
+            less.remove(name);
+            assert!(read(&letter(&less.into())).is_err(), "{name} is not needed");
+        }
+    }
+
+    #[test]
+    fn the_message_of_the_pact_goes_to_where_the_worker_takes_it() {
+        let metadata = &message_of_the_pact()["metadata"];
+        assert_eq!(metadata["exchange"], contract::topology::ORDERS_EXCHANGE);
+        assert_eq!(metadata["routing_key"], contract::topology::ORDER_PLACED_KEY);
+        assert_eq!(metadata["type"], contract::event::ORDER_PLACED);
+    }
+
     #[test]
     fn tries_are_counted_in_any_width() {
         for value in [AMQPValue::LongInt(3), AMQPValue::LongLongInt(3), AMQPValue::ShortInt(3)] {

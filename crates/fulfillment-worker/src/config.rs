@@ -4,7 +4,7 @@ use std::{fmt, net::SocketAddr, str::FromStr};
 
 use instrumentation::service;
 use lapin::uri::AMQPUri;
-use tonic::transport::Uri;
+use resilience::Urls;
 
 /// The settings; each has a flag, a variable and a default that works in compose.
 #[derive(Clone, Debug, clap::Args)]
@@ -28,14 +28,14 @@ pub struct Config {
     )]
     pub amqp_url: AmqpUrl,
 
-    /// order-api's gRPC address.
+    /// Where order-api answers: one URL, or several with commas between.
     #[arg(
         long,
         env = "ORDER_API_URL",
         default_value = "http://order-api:50051",
-        value_name = "URL"
+        value_name = "URLS"
     )]
-    pub order_api_url: Uri,
+    pub order_api_url: Urls,
 
     /// How many orders are worked on at once.
     #[arg(long, env = "FULFILLMENT_WORKER_PREFETCH", default_value_t = 16, value_name = "COUNT",
@@ -55,6 +55,10 @@ pub struct Config {
     #[arg(long, env = "FULFILLMENT_WORKER_GOODS_MISSING_RATE", default_value = "0",
           value_name = "SHARE", value_parser = share)]
     pub goods_missing_rate: f64,
+
+    /// What it is known by.
+    #[command(flatten)]
+    pub identity: identity::Config,
 
     /// The settings that every service has.
     #[command(flatten)]

@@ -1,22 +1,25 @@
 //! The loop that takes messages, works on them, and settles each exactly once.
 
 use std::{
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
-use contract::topology::DEAD_LETTERS;
+use contract::topology::{DEAD_LETTERS, FULFILLMENT_QUEUE};
+use faults::{Seam, Switchboard};
 use futures_util::StreamExt as _;
 use instrumentation::{
     health::Check,
-    trace::{self, attribute},
+    metrics::Held,
+    trace::{self, Carried, attribute},
 };
 use lapin::{
     message::Delivery,
     options::{BasicAckOptions, BasicNackOptions},
 };
-use tokio::task::JoinSet;
+use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Span};
 
@@ -26,7 +29,7 @@ use crate::{
     error::Error,
     forwarded,
     fulfillment::{Done, Fulfillment},
-    metrics::{Ending, Metrics},
+    metrics::{Ending, Metrics, Reason},
     outcome::Outcome,
     queue::{self, Forwarding, Subscription},
 };
@@ -49,27 +52,47 @@ pub(crate) struct Consumer {
     prefetch: u16,
     forwarding: Forwarding,
     fulfillment: Fulfillment,
+    switchboard: Arc<Switchboard>,
     metrics: Metrics,
     connected: Check,
+    /// Told of messages that are done and were not acknowledged.
+    unsettled: Notify,
+    /// Told when the connection breaks before a message is acknowledged.
+    cut: Notify,
 }
 
 /// Why no more messages are taken.
 enum End {
     Asked,
     Lost(queue::Error),
+    /// What was not settled is to come again.
+    Renewed,
+    /// Nobody took them any more.
+    Idle,
 }
 
 impl Consumer {
     pub(crate) fn new(
         config: &Config,
         fulfillment: Fulfillment,
+        switchboard: Arc<Switchboard>,
         metrics: Metrics,
         connected: Check,
     ) -> Self {
         metrics.fulfillment_prefetch.set(config.prefetch.into());
         let url = config.amqp_url.clone();
         let forwarding = Forwarding::new(url.clone());
-        Self { url, prefetch: config.prefetch, forwarding, fulfillment, metrics, connected }
+        Self {
+            url,
+            prefetch: config.prefetch,
+            forwarding,
+            fulfillment,
+            switchboard,
+            metrics,
+            connected,
+            unsettled: Notify::new(),
+            cut: Notify::new(),
+        }
     }
 
     /// Takes and settles messages until `shutdown`, whatever happens to the broker meanwhile.
@@ -88,6 +111,7 @@ impl Consumer {
                     pauses = PAUSES.build();
                     match consumer.take(subscription, &mut in_hand, &shutdown).await {
                         End::Asked => break,
+                        End::Renewed | End::Idle => continue,
                         End::Lost(error) => error,
                     }
                 }
@@ -109,11 +133,35 @@ impl Consumer {
     ) -> End {
         self.show_connected(true);
         let end = self.take_until_end(&mut subscription, in_hand, shutdown).await;
+        if matches!(end, End::Idle) {
+            self.idle(&subscription, in_hand, shutdown).await;
+        }
         self.show_connected(false);
-        if matches!(end, End::Asked) {
+        if !matches!(end, End::Lost(_)) {
             drain(subscription, in_hand).await;
         }
         end
+    }
+
+    /// Ends the subscription and nothing else: nobody is told, and nobody begins another until the
+    /// way is clear.
+    async fn idle(
+        &self,
+        subscription: &Subscription,
+        in_hand: &mut JoinSet<()>,
+        shutdown: &CancellationToken,
+    ) {
+        leave(subscription, in_hand).await;
+        if let Err(error) = subscription.give_back().await {
+            tracing::debug!(%error, "messages not given back");
+        }
+        shutdown.run_until_cancelled(self.switchboard.is_clear(Seam::TakeMessage)).await;
+    }
+
+    /// Returns when messages that are done, and were not acknowledged, can be.
+    async fn must_settle(&self) {
+        self.unsettled.notified().await;
+        self.switchboard.is_clear(Seam::AcknowledgeMessage).await;
     }
 
     async fn take_until_end(
@@ -122,16 +170,21 @@ impl Consumer {
         in_hand: &mut JoinSet<()>,
         shutdown: &CancellationToken,
     ) -> End {
+        let mut must_settle = pin!(self.must_settle());
         loop {
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return End::Asked,
+                () = &mut must_settle => return End::Renewed,
+                () = self.cut.notified() => return End::Renewed,
                 // Messages of a subscription that was lost may be among them: their settling
                 // comes to nothing, and what comes again is found to be done.
                 Some(ended) = in_hand.join_next() => if ended.is_err() {
                     return End::Lost(queue::Error::Panicked);
                 },
                 delivery = subscription.deliveries.next() => match delivery {
+                    // The other way: it is not taken, and none after it.
+                    Some(Ok(_)) if self.switchboard.detours(Seam::TakeMessage) => return End::Idle,
                     Some(Ok(delivery)) => drop(in_hand.spawn(Arc::clone(self).handle(delivery))),
                     Some(Err(error)) => return End::Lost(error.into()),
                     None => return End::Lost(queue::Error::Canceled),
@@ -142,7 +195,11 @@ impl Consumer {
 
     /// Receives: everything that happens to the message is told with its ids.
     async fn handle(self: Arc<Self>, delivery: Delivery) {
-        let envelope = Envelope::of(&delivery);
+        let mut envelope = Envelope::of(&delivery);
+        // The other way: nobody asks in which trace it was sent.
+        if self.switchboard.detours(Seam::ContinueTrace) {
+            envelope.trace = Carried::default();
+        }
         let correlation_id = envelope.correlation_id.clone();
         let fields = tracing::info_span!(
             "fulfill_order",
@@ -157,14 +214,22 @@ impl Consumer {
 
     async fn process(&self, delivery: &Delivery, envelope: &Envelope, span: &trace::Span) {
         let started = Instant::now();
-        let _in_flight = self.metrics.fulfillment_messages_in_flight.hold(());
+        let in_flight = self.metrics.fulfillment_messages_in_flight.hold(());
         if envelope.redelivered {
             self.metrics.fulfillment_redeliveries_total.increment(1);
         }
         let result = self.work(delivery, envelope, span).await;
-        let outcome = Outcome::of(result, envelope.attempts);
+        let outcome = match Outcome::of(result, envelope.attempts) {
+            // The other way: it might be read another time.
+            Outcome::Parked(Reason::Malformed, error)
+                if self.switchboard.detours(Seam::ParkMessage) =>
+            {
+                Outcome::Returned(error)
+            }
+            outcome => outcome,
+        };
         outcome.show(span);
-        let ending = self.settle(delivery, envelope, outcome).await;
+        let ending = self.settle(delivery, envelope, outcome, in_flight).await;
         span.set(attribute::OUTCOME, ending.as_str());
         self.metrics.fulfillment_messages_total.with(ending).increment(1);
         self.metrics.fulfillment_processing_duration_seconds.record(ending, started.elapsed());
@@ -187,7 +252,13 @@ impl Consumer {
     }
 
     /// Hands the message on if that is its outcome, and only then acknowledges it.
-    async fn settle(&self, delivery: &Delivery, envelope: &Envelope, outcome: Outcome) -> Ending {
+    async fn settle(
+        &self,
+        delivery: &Delivery,
+        envelope: &Envelope,
+        outcome: Outcome,
+        in_flight: Held,
+    ) -> Ending {
         if !delivery.usable() && !outcome.is_done() {
             // The broker has it back already: handing it on too would make two of it.
             return Ending::Returned;
@@ -197,6 +268,10 @@ impl Consumer {
             Outcome::Retried(queue, _) => {
                 let properties = forwarded::again(&delivery.properties, envelope.attempts + 1);
                 self.forwarding.publish("", queue.name, &delivery.data, properties).await
+            }
+            Outcome::Returned(_) => {
+                let properties = delivery.properties.clone();
+                self.forwarding.publish("", FULFILLMENT_QUEUE, &delivery.data, properties).await
             }
             Outcome::Parked(reason, _) => {
                 let properties = forwarded::given_up(&delivery.properties, *reason);
@@ -212,6 +287,18 @@ impl Consumer {
             self.metrics.fulfillment_dead_lettered_total.with(*reason).increment(1);
         }
         outcome.tell(envelope.attempts);
+        // The other way: the connection is lost just then.
+        if self.switchboard.detours(Seam::SettleMessage) {
+            self.cut.notify_one();
+            return outcome.ending();
+        }
+        // The other way: what is done is done, and the broker is not told.
+        if self.switchboard.detours(Seam::AcknowledgeMessage) {
+            self.unsettled.notify_one();
+            return outcome.ending();
+        }
+        // Out of hand before the broker can send another for it.
+        drop(in_flight);
         // If it does not get through, the message comes again and is found to be done.
         if !matches!(delivery.ack(BasicAckOptions::default()).await, Ok(true)) {
             tracing::warn!("message settled too late to tell the broker");
@@ -234,11 +321,16 @@ async fn give_back(delivery: &Delivery) {
     }
 }
 
-async fn drain(subscription: Subscription, in_hand: &mut JoinSet<()>) {
+/// Takes no more messages, and finishes those in hand.
+async fn leave(subscription: &Subscription, in_hand: &mut JoinSet<()>) {
     if let Err(error) = subscription.cancel().await {
         tracing::warn!(%error, "subscription not canceled");
     }
     finish(in_hand).await;
+}
+
+async fn drain(subscription: Subscription, in_hand: &mut JoinSet<()>) {
+    leave(&subscription, in_hand).await;
     if let Err(error) = subscription.close().await {
         tracing::warn!(%error, "connection not closed");
     }

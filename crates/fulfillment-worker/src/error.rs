@@ -55,6 +55,9 @@ mod tests {
         assert_eq!(refused(refusal::Reason::OrderNotOpen), Some(Reason::OrderNotOpen));
         assert_eq!(refused(refusal::Reason::Unavailable), None);
         assert_eq!(refused(refusal::Reason::Internal), None);
+        // A worker with a wrong secret must not give orders up.
+        assert_eq!(refused(refusal::Reason::Unauthenticated), None);
+        assert_eq!(refused(refusal::Reason::PermissionDenied), None);
 
         for code in [
             Code::Unavailable,

@@ -24,9 +24,9 @@ mod queue;
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
 pub use config::Config;
 use faults::{Switchboard, control};
+use identity::{Caller, standing::Standing};
 use instrumentation::{
     health::Readiness, net, rpc::ClientMetrics, service::Config as _, side::Side,
 };
@@ -55,10 +55,11 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     let side = Side { registry, readiness }
         .start(config.side_listen, control::router(Arc::clone(&switchboard)))?;
 
-    let order_api = OrderApi::new(config.order_api_url.clone(), client_metrics, network)
-        .context("cannot use the URL of order-api")?;
-    let fulfillment = Fulfillment::new(order_api.clone(), switchboard, &config);
-    let consumer = Consumer::new(&config, fulfillment, metrics, queue);
+    config.identity.warn_of_demo_secret(|problem| tracing::warn!("{problem}"));
+    let token = Standing::new(config.identity.issuer(), Caller::service(Config::SERVICE));
+    let order_api = OrderApi::new(&config.order_api_url, token, client_metrics, network);
+    let fulfillment = Fulfillment::new(order_api.clone(), Arc::clone(&switchboard), &config);
+    let consumer = Consumer::new(&config, fulfillment, switchboard, metrics, queue);
     tracing::info!(%side, amqp = %config.amqp_url, order_api = %config.order_api_url, "started");
 
     tokio::select! {

@@ -1,39 +1,41 @@
 //! The calls to order-api.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use contract::shop::v1::{
     CompleteFulfillmentRequest, FailFulfillmentRequest, FailureReason, GetOrderRequest,
-    OrderStatus, orders_client::OrdersClient,
+    OrderStatus, orders_client::OrdersClient, orders_server::SERVICE_NAME,
 };
-use hyper_util::rt::TokioIo;
+use identity::{
+    present::{Present, Presenting},
+    standing::Standing,
+};
 use instrumentation::{
     health::Check,
     net,
     rpc::{Client, ClientLayer, ClientMetrics},
 };
-use tonic::{
-    Request, Status,
-    transport::{Channel, Endpoint, Uri},
-};
+use resilience::{Balanced, Urls};
+use tonic::{Request, Status};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
-use tower::{ServiceBuilder, service_fn};
+use tower::ServiceBuilder;
 use uuid::Uuid;
 
 use crate::metrics::Peer;
 
 /// How long order-api may take to answer.
 const DEADLINE: Duration = Duration::from_secs(5);
-/// How long connecting to it may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often it is asked whether it is there.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// order-api; connects when it is first needed, and again when it was away.
+/// Calls are measured and present the worker's token.
+type Transport = Client<Presenting<Balanced, Arc<Standing>>>;
+
+/// order-api, whichever of its replicas answers.
 #[derive(Clone, Debug)]
 pub(crate) struct OrderApi {
-    orders: OrdersClient<Client<Channel>>,
-    health: HealthClient<Channel>,
+    orders: OrdersClient<Transport>,
+    health: HealthClient<Balanced>,
 }
 
 /// How order-api took what it was told.
@@ -47,32 +49,30 @@ pub(crate) enum Recorded {
 
 impl OrderApi {
     pub(crate) fn new(
-        url: Uri,
+        urls: &Urls,
+        token: Standing,
         metrics: ClientMetrics,
         network: net::Metrics<Peer>,
-    ) -> Result<Self, tonic::transport::Error> {
-        let connector = service_fn(move |uri: Uri| {
-            let network = network.clone();
-            async move { network.dial(Peer::OrderApi, &uri).await.map(TokioIo::new) }
-        });
-        // A connection whose other end has vanished without a word is noticed by the pings.
-        let channel = Endpoint::new(url)?
-            .connect_timeout(CONNECT_TIMEOUT)
-            .http2_keep_alive_interval(DEADLINE)
-            .keep_alive_timeout(DEADLINE)
-            .connect_with_connector_lazy(connector);
-        let measured = ServiceBuilder::new().layer(ClientLayer(metrics)).service(channel.clone());
-        Ok(Self { orders: OrdersClient::new(measured), health: HealthClient::new(channel) })
+    ) -> Self {
+        let replicas = Balanced::new(urls, SERVICE_NAME, Peer::OrderApi, network);
+        let measured = ServiceBuilder::new()
+            .layer(ClientLayer(metrics))
+            .layer(Present(Arc::new(token)))
+            .service(replicas.clone());
+        Self { orders: OrdersClient::new(measured), health: HealthClient::new(replicas) }
     }
 
-    /// Whether nothing is left to do for the order.
+    /// Whether nothing is left to pick for the order.
     pub(crate) async fn is_final(&self, order_id: Uuid) -> Result<bool, Status> {
         let request = request(GetOrderRequest { id: order_id.to_string() });
         let answer = self.orders.clone().get_order(request).await?.into_inner();
         let order = answer.order.ok_or_else(|| Status::internal("there is no order in it"))?;
         Ok(match order.status() {
-            OrderStatus::Fulfilled | OrderStatus::Failed => true,
-            OrderStatus::Placed | OrderStatus::Unspecified => false,
+            OrderStatus::Fulfilled
+            | OrderStatus::Failed
+            | OrderStatus::Declined
+            | OrderStatus::Refunded => true,
+            OrderStatus::Pending | OrderStatus::Placed | OrderStatus::Unspecified => false,
         })
     }
 

@@ -20,6 +20,8 @@ pub(crate) enum Outcome {
     Duplicate,
     /// It waits in this queue and is tried again.
     Retried(&'static RetryQueue, Error),
+    /// It goes back to the end of its queue, as it came.
+    Returned(Error),
     /// It is given up, and lies where it can be looked at.
     Parked(Reason, Error),
 }
@@ -43,7 +45,7 @@ impl Outcome {
     pub(crate) fn is_done(&self) -> bool {
         match self {
             Self::Fulfilled | Self::Failed | Self::Duplicate => true,
-            Self::Retried(..) | Self::Parked(..) => false,
+            Self::Retried(..) | Self::Returned(_) | Self::Parked(..) => false,
         }
     }
 
@@ -53,6 +55,10 @@ impl Outcome {
             Self::Fulfilled | Self::Failed | Self::Duplicate => {}
             Self::Retried(_, error) => {
                 span.fail("retried", "");
+                span.record_error(error.to_string());
+            }
+            Self::Returned(error) => {
+                span.fail("returned", "");
                 span.record_error(error.to_string());
             }
             Self::Parked(reason, error) => {
@@ -72,6 +78,9 @@ impl Outcome {
                 let retry_in_seconds = queue.delay.as_secs();
                 tracing::warn!(%error, attempts = attempts + 1, retry_in_seconds, "order put back");
             }
+            Self::Returned(error) => {
+                tracing::warn!(%error, attempts, "cannot read the message: put back")
+            }
             Self::Parked(reason, error) => {
                 tracing::error!(%error, attempts, reason = reason.as_str(), "message given up");
             }
@@ -85,6 +94,7 @@ impl Outcome {
             Self::Failed => Ending::Failed,
             Self::Duplicate => Ending::Duplicate,
             Self::Retried(..) => Ending::Retried,
+            Self::Returned(_) => Ending::Returned,
             Self::Parked(..) => Ending::Parked,
         }
     }

@@ -7,7 +7,7 @@ use lapin::{
     BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Consumer,
     options::{
         BasicCancelOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions,
-        ConfirmSelectOptions,
+        BasicRecoverOptions, ConfirmSelectOptions,
     },
     types::{FieldTable, LongString},
 };
@@ -68,6 +68,11 @@ impl Subscription {
     pub(crate) async fn cancel(&self) -> Result<(), Error> {
         let tag = self.deliveries.tag();
         patiently(self.channel.basic_cancel(tag, BasicCancelOptions::default())).await
+    }
+
+    /// Gives back what is not settled, and stays connected.
+    pub(crate) async fn give_back(&self) -> Result<(), Error> {
+        patiently(self.channel.basic_recover(BasicRecoverOptions { requeue: true })).await
     }
 
     /// Gives back what is not settled.

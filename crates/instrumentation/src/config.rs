@@ -32,6 +32,10 @@ pub struct Config {
     #[arg(long, env = "DEPLOYMENT_ENVIRONMENT", default_value = "lab", value_name = "NAME")]
     pub environment: String,
 
+    /// The version that it reports: in its log lines, its traces and `build_info`.
+    #[arg(long, env = "SERVICE_VERSION", default_value = crate::VERSION, value_name = "VERSION")]
+    pub service_version: String,
+
     /// Threads that run the service's tasks.
     #[arg(long, env = "WORKER_THREADS", default_value_t = 2, value_name = "COUNT",
           value_parser = clap::value_parser!(u16).range(1..=64))]
@@ -54,6 +58,10 @@ impl Config {
         service: &'static str,
         catalogues: &[&'static [Declaration]],
     ) -> Registry {
-        if self.metrics { Registry::new(service, catalogues) } else { Registry::mute(service) }
+        let version = &self.service_version;
+        match self.metrics {
+            true => Registry::versioned(service, version, catalogues),
+            false => Registry::mute(service, version),
+        }
     }
 }

@@ -11,6 +11,7 @@
 //! - [`net`]: connections, and the bytes that go through them.
 //! - [`process`]: what a process and its runtime cost.
 //! - [`health`]: alive, and ready.
+//! - [`settings`]: what can be changed while a service runs.
 //! - [`side`]: the side port, on a runtime of its own.
 //! - [`shutdown`]: SIGTERM and Ctrl-C as a token.
 
@@ -24,11 +25,12 @@ pub mod net;
 pub mod process;
 pub mod rpc;
 pub mod service;
+pub mod settings;
 pub mod shutdown;
 pub mod side;
 pub mod trace;
 
-/// The version of the project, as every service reports it.
+/// The version of the project, as every service reports it that is told no other.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The revision it was built from; `unknown` outside a build that says it.
 pub const REVISION: &str = match option_env!("MISHAP_REVISION") {

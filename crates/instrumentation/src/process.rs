@@ -68,10 +68,10 @@ async fn measure_lag(metrics: Metrics) {
 }
 
 /// `build_info`: which version and revision of which service this is.
-pub(crate) fn identify(registry: &Registry, service: &'static str) {
+pub(crate) fn identify(registry: &Registry, service: &'static str, version: &str) {
     let labels = vec![
         Label::new("service", service),
-        Label::new("version", crate::VERSION),
+        Label::new("version", version.to_owned()),
         Label::new("revision", crate::REVISION),
     ];
     let recorder = registry.recorder();

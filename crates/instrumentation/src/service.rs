@@ -45,7 +45,12 @@ where
         return healthcheck(config.side_listen());
     }
     let settings = config.instrumentation().clone();
-    let export = export::start(C::SERVICE, &settings.environment, &settings.export);
+    let export = export::start(
+        C::SERVICE,
+        &settings.service_version,
+        &settings.environment,
+        &settings.export,
+    );
     logs::start(C::SERVICE, &settings, &export);
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(settings.worker_threads.into())

@@ -7,7 +7,7 @@ use axum::http::Method;
 use clap::{Args, Parser, Subcommand};
 use tokio::runtime::Builder;
 
-use crate::{client, desk, doctor, observe, service, up};
+use crate::{client, desk, doctor, load, observe, prove, service, token, up};
 
 /// An observability lab: a shop that misbehaves on demand.
 ///
@@ -36,10 +36,22 @@ enum Command {
     Chaos(Chaos),
     /// Turn one fault off, or all of them
     Heal(Heal),
-    /// Show or change how many customers come
+    /// Hold faults to their contracts, in labs of their own: `lab prove pool-leak`
+    Prove(prove::Prove),
+    /// Show or change how many customers come, or measure what the shop bears: `lab load smoke`
     Load(Load),
+    /// Show the payment provider, or change it: `lab provider set capacity=4 median_ms=50`
+    Provider(Provider),
+    /// Show what the services work with, or change it: `lab set web-gateway request-deadline=5s`
+    Set(Set),
+    /// Let a service run the release before its last one: `lab rollback order-api`
+    Rollback(Rollback),
     /// Look at the orders that were given up, or put them back
     Dlq(Dlq),
+    /// Announce orders again that were placed 30 seconds ago or more, and that nobody has fulfilled
+    Announce(Announce),
+    /// Sign in, and print a token: `curl -H "authorization: Bearer $(lab token --user ada)"`
+    Token(token::Token),
     /// Draw one trace: `lab trace 4bf92f3577b34da6a3ce929d0e0e4736`
     Trace(observe::Trace),
     /// List the last traces
@@ -99,6 +111,48 @@ enum LoadChange {
     Off,
     /// Let customers come again
     On,
+    #[command(flatten)]
+    Measure(Box<load::Command>),
+}
+
+#[derive(Debug, Args)]
+struct Provider {
+    #[command(flatten)]
+    desk: client::Desk,
+    #[command(subcommand)]
+    change: Option<ProviderChange>,
+}
+
+#[derive(Debug, Subcommand)]
+enum ProviderChange {
+    /// Show how it is, and what its books add up to
+    Show,
+    /// Change how well it works
+    Set {
+        /// What to set of it, such as `capacity=4` and `available=false`.
+        #[arg(value_name = "NAME=VALUE", value_parser = setting, required = true)]
+        settings: Vec<(String, String)>,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Set {
+    #[command(flatten)]
+    desk: client::Desk,
+    /// The service; nothing to show all of them.
+    #[arg(requires = "settings")]
+    service: Option<String>,
+    /// What to set of it, by the name of the flag; `default` for what it was started with.
+    #[arg(value_name = "NAME=VALUE", value_parser = setting)]
+    settings: Vec<(String, String)>,
+}
+
+#[derive(Debug, Args)]
+struct Rollback {
+    #[command(flatten)]
+    desk: client::Desk,
+    /// The service.
+    service: String,
 }
 
 #[derive(Debug, Args)]
@@ -119,6 +173,15 @@ enum DlqAction {
         #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
         limit: Option<u32>,
     },
+}
+
+#[derive(Debug, Args)]
+struct Announce {
+    #[command(flatten)]
+    desk: client::Desk,
+    /// Those that were placed longer ago than so many seconds.
+    #[arg(long, value_name = "SECONDS")]
+    longer_ago_s: Option<u64>,
 }
 
 #[derive(Args)]
@@ -161,8 +224,27 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             let path = name.map_or("/chaos".to_owned(), |name| format!("/chaos/{name}"));
             wait(desk.ask(Method::DELETE, &path, &[]))
         }
-        Command::Load(args) => wait(load(args)),
+        Command::Prove(args) => wait(args.run()),
+        Command::Load(args) => wait(change_load(args)),
+        Command::Provider(args) => wait(provider(args)),
+        Command::Set(Set { desk, service: None, .. }) => {
+            wait(desk.ask(Method::GET, "/settings", &[]))
+        }
+        Command::Set(Set { desk, service: Some(service), settings }) => {
+            wait(desk.ask(Method::PUT, &format!("/settings/{service}"), &settings))
+        }
+        Command::Rollback(Rollback { desk, service }) => {
+            wait(desk.ask(Method::POST, &format!("/releases/{service}/rollback"), &[]))
+        }
         Command::Dlq(args) => wait(dlq(args)),
+        Command::Announce(Announce { desk, longer_ago_s }) => {
+            let settings: Vec<_> = longer_ago_s
+                .iter()
+                .map(|seconds| ("longer_ago_s".to_owned(), seconds.to_string()))
+                .collect();
+            wait(desk.ask(Method::POST, "/announcements", &settings))
+        }
+        Command::Token(args) => wait(args.show()),
         Command::Trace(args) => wait(args.show()),
         Command::Traces(args) => wait(args.show()),
         Command::Logs(args) => wait(args.show()),
@@ -180,8 +262,11 @@ fn wait(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<
 
 fn run_desk(args: Desk) -> anyhow::Result<ExitCode> {
     let settings = args.instrumentation;
-    let export = instrumentation::export::start("lab", &settings.environment, &settings.export);
-    instrumentation::logs::start("lab", &settings, &export);
+    let version = &settings.service_version;
+    let export =
+        instrumentation::export::start("lab", version, &settings.environment, &settings.export);
+    // Spans of the customers are sent, log lines are not: they name the fault that is turned on.
+    instrumentation::logs::start("lab", &settings, &instrumentation::export::Export::default());
     let outcome = wait(async {
         desk::run(args.desk, instrumentation::shutdown::on_signal()).await?;
         Ok(ExitCode::SUCCESS)
@@ -198,14 +283,24 @@ async fn chaos(Chaos { desk, name, settings }: Chaos) -> anyhow::Result<ExitCode
     }
 }
 
-async fn load(Load { desk, change }: Load) -> anyhow::Result<ExitCode> {
+async fn change_load(Load { desk, change }: Load) -> anyhow::Result<ExitCode> {
     let (name, value) = match change {
         None | Some(LoadChange::Show) => return desk.ask(Method::GET, "/load", &[]).await,
         Some(LoadChange::Rate { rate }) => ("rate", rate),
         Some(LoadChange::Off) => ("enabled", "false".to_owned()),
         Some(LoadChange::On) => ("enabled", "true".to_owned()),
+        Some(LoadChange::Measure(command)) => return load::run(*command).await,
     };
     desk.ask(Method::PUT, "/load", &[(name.to_owned(), value)]).await
+}
+
+async fn provider(Provider { desk, change }: Provider) -> anyhow::Result<ExitCode> {
+    match change {
+        None | Some(ProviderChange::Show) => desk.ask(Method::GET, "/provider", &[]).await,
+        Some(ProviderChange::Set { settings }) => {
+            desk.ask(Method::PUT, "/provider", &settings).await
+        }
+    }
 }
 
 async fn dlq(Dlq { desk, action }: Dlq) -> anyhow::Result<ExitCode> {

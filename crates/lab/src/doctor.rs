@@ -54,7 +54,7 @@ pub fn run(args: &Args) -> ExitCode {
 
 fn needed(args: &Args) -> impl Iterator<Item = Finding> {
     let otlp = args.export.otlp_endpoint.is_none();
-    let ports = args.ports.uses(otlp, true, true).into_iter().map(port);
+    let ports = args.ports.uses(otlp, true, true, false).into_iter().map(port);
     ports.chain([memory(), scratch(), prometheus()])
 }
 

@@ -6,8 +6,10 @@
 //! - [`service`]: one of the three services, in this process.
 //! - [`desk`]: the control desk, the only one that knows the truth.
 //! - [`client`]: the control desk, asked from the command line.
+//! - [`token`]: `lab token`, to be somebody in the shop.
 //! - [`observe`]: traces and logs, asked for from the command line.
 //! - [`customers`]: who browses and orders, at a rate that does not wait for answers.
+//! - [`load`]: how much the shop bears, measured.
 //! - [`metrics`]: what the lab measures.
 
 pub mod cli;
@@ -15,7 +17,10 @@ pub mod client;
 pub mod customers;
 pub mod desk;
 pub mod doctor;
+pub mod load;
 pub mod metrics;
 pub mod observe;
+mod prove;
 pub mod service;
+pub mod token;
 pub mod up;

@@ -1,9 +1,12 @@
-//! What the lab measures: the truth about faults, what the customers see, and what it keeps of
-//! traces and logs.
+//! What the lab measures: the truth about faults, what the customers see, what it keeps of traces
+//! and logs, and what its payment provider does.
 
 use faults::{FAULTS, Fault};
-use instrumentation::metrics::LabelSet;
+use instrumentation::metrics::{Declaration, LabelSet};
 use telemetry::Stats;
+
+/// What the lab exposes, beside what every service does.
+pub const CATALOGUES: &[&[Declaration]] = &[Metrics::CATALOGUE, provider::Metrics::CATALOGUE];
 
 instrumentation::label! {
     /// What a customer has come for.
@@ -22,7 +25,9 @@ instrumentation::label! {
     pub enum Outcome as "outcome" {
         /// With what was asked for.
         Served = "served",
-        /// With a 4xx: the shop says that it cannot be.
+        /// With a 402: the customer's card was declined.
+        Declined = "declined",
+        /// With another 4xx: the shop says that it cannot be.
         Refused = "refused",
         /// With a 5xx: the shop says that it cannot.
         Failed = "failed",

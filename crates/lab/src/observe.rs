@@ -39,6 +39,27 @@ pub struct Traces {
     /// That went through this service.
     #[arg(long)]
     service: Option<String>,
+    /// That did not go through this service.
+    #[arg(long, value_name = "SERVICE")]
+    without: Option<String>,
+    /// That begin with this step, such as `GET /orders`.
+    #[arg(long, value_name = "STEP")]
+    root: Option<String>,
+    /// With this step, such as `get_order`.
+    #[arg(long)]
+    step: Option<String>,
+    /// With a step, or that step, of a process that reports this version.
+    #[arg(long)]
+    version: Option<String>,
+    /// With a step, or that step, of this process, as `service.instance.id` says it.
+    #[arg(long, value_name = "ID")]
+    instance: Option<String>,
+    /// With a step, or that step, that took at least so long.
+    #[arg(long, value_name = "DURATION")]
+    lasting: Option<String>,
+    /// With so many such steps.
+    #[arg(long, value_name = "COUNT")]
+    repeated: Option<usize>,
     /// How many at most.
     #[arg(long, default_value_t = TRACES, value_name = "COUNT")]
     limit: usize,
@@ -91,6 +112,13 @@ impl Traces {
             self.error.then(|| setting("error", true)),
             self.route.map(|route| setting("route", route)),
             self.service.map(|service| setting("service", service)),
+            self.without.map(|service| setting("without", service)),
+            self.root.map(|step| setting("root", step)),
+            self.step.map(|step| setting("step", step)),
+            self.version.map(|version| setting("version", version)),
+            self.instance.map(|instance| setting("instance", instance)),
+            self.lasting.map(|lasting| setting("lasting", lasting)),
+            self.repeated.map(|repeated| setting("repeated", repeated)),
             Some(setting("limit", self.limit)),
         ];
         let settings: Vec<_> = given.into_iter().flatten().collect();

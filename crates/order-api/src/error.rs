@@ -2,10 +2,11 @@
 
 use contract::{order::Invalid, refusal::Reason};
 use faults::Failure;
+use identity::{Denied, Role};
 use sqlx::migrate::MigrateError;
 use tonic::Status as Answer;
 
-use crate::status::Status;
+use crate::{payments::Problem, status::Status};
 
 /// Why a call was refused or failed.
 #[derive(Debug, thiserror::Error)]
@@ -28,9 +29,39 @@ pub enum Error {
     /// There is no order of this id.
     #[error("there is no such order")]
     NotFound,
+    /// The payment provider will not pay.
+    #[error("the payment was declined")]
+    Declined,
+    /// The payment provider cannot be asked, or did not answer.
+    #[error("cannot have it paid")]
+    Payment(#[from] Problem),
+    /// The provider has not answered for an order.
+    #[error("there is no payment for this order")]
+    NoPayment,
+    /// Somebody else was at the same rows just then.
+    #[error("another call came in between")]
+    Collided,
     /// The order has reached another final status.
     #[error("the order is {} already", .0.as_str())]
     NotOpen(Status),
+    /// No good token was presented; the text is fit for the client.
+    #[error("{0}")]
+    Unauthenticated(String),
+    /// This call is not for this role.
+    #[error("this call is not for the role {0}")]
+    NotForRole(Role),
+    /// These are somebody else's orders.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// Nobody has this name and this password.
+    #[error("the name or the password is wrong")]
+    InvalidCredentials,
+    /// There is no such account.
+    #[error("there is no such account")]
+    NoAccount,
+    /// More passwords are to be verified than can be.
+    #[error("too many passwords are being verified")]
+    Overloaded,
     /// The database is known to be away, so nothing was tried.
     #[error("the database is away")]
     Away,
@@ -43,6 +74,14 @@ pub enum Error {
     /// The tables could not be brought up to date.
     #[error("cannot migrate the database")]
     Migrate(#[from] MigrateError),
+    /// No product can cost this.
+    #[error("cannot make sense of the price of {sku}: {price}")]
+    NoPrice {
+        /// The product.
+        sku: String,
+        /// What it would cost.
+        price: i64,
+    },
     /// What was stored makes no sense.
     #[error("cannot make sense of {0}")]
     Corrupt(&'static str),
@@ -72,9 +111,21 @@ impl Error {
             Self::InvalidCursor => Reason::InvalidCursor,
             Self::NotFound => Reason::OrderNotFound,
             Self::NotOpen(_) => Reason::OrderNotOpen,
-            Self::Away | Self::NotBegun(_) => Reason::Unavailable,
+            Self::Declined => Reason::PaymentDeclined,
+            Self::Payment(problem) if problem.may_pass() => Reason::PaymentUnavailable,
+            Self::NoPayment => Reason::PaymentNotFound,
+            Self::Unauthenticated(_) => Reason::Unauthenticated,
+            Self::NotForRole(_) | Self::Denied(_) => Reason::PermissionDenied,
+            Self::InvalidCredentials => Reason::InvalidCredentials,
+            Self::NoAccount => Reason::AccountNotFound,
+            Self::Overloaded => Reason::Overloaded,
+            Self::Away | Self::NotBegun(_) | Self::Collided => Reason::Unavailable,
             Self::Store(error) if may_pass(error) => Reason::Unavailable,
-            Self::Store(_) | Self::Migrate(_) | Self::Corrupt(_) => Reason::Internal,
+            Self::Store(_)
+            | Self::Payment(_)
+            | Self::Migrate(_)
+            | Self::NoPrice { .. }
+            | Self::Corrupt(_) => Reason::Internal,
         }
     }
 
@@ -83,7 +134,7 @@ impl Error {
         match self {
             // Serialization failure and deadlock: Postgres has undone the transaction.
             Self::Store(error) => matches!(code(error).as_deref(), Some("40001" | "40P01")),
-            Self::NotBegun(_) => true,
+            Self::NotBegun(_) | Self::Collided => true,
             _ => false,
         }
     }
@@ -98,6 +149,9 @@ impl Error {
     pub fn answer(&self) -> Answer {
         match self.reason() {
             Reason::Unavailable => Reason::Unavailable.status("try again later"),
+            Reason::PaymentUnavailable => {
+                Reason::PaymentUnavailable.status("nobody can be paid now; try again later")
+            }
             Reason::Internal => Reason::Internal.status("something went wrong"),
             reason => reason.status(self.to_string()),
         }

@@ -3,16 +3,17 @@
 use chrono::{DateTime, Utc};
 use contract::{
     CURRENCY,
-    order::{Cart, CustomerId, IdempotencyKey, Invalid},
+    order::{Cart, CustomerId, IdempotencyKey, Invalid, PaymentMethod},
     shop::v1,
 };
+use identity::Caller;
 use instrumentation::{correlation::CorrelationId, trace::Carried};
 use uuid::Uuid;
 
 use crate::{
     error::Error,
     status::Status,
-    store::{Ending, Filter, Item, NewOrder, Order, Product},
+    store::{Came, Ending, Filter, Item, NewOrder, Order, Product},
 };
 
 /// The longest message id, in characters.
@@ -22,6 +23,10 @@ const MESSAGE_ID_LENGTH: usize = 255;
 pub(crate) fn new_order(request: v1::PlaceOrderRequest) -> Result<NewOrder, Error> {
     let items = request.items.into_iter().map(|item| (item.sku, i64::from(item.quantity)));
     let cart = Cart::parse(request.customer_id, items)?;
+    let cart = match request.payment_method {
+        method if method.is_empty() => cart,
+        method => cart.paid_with(PaymentMethod::parse("payment_method", method)?),
+    };
     let key = match request.idempotency_key {
         key if key.is_empty() => None,
         key => Some(IdempotencyKey::parse("idempotency_key", key)?),
@@ -35,17 +40,21 @@ pub(crate) fn order_id(text: &str) -> Result<Uuid, Error> {
     Uuid::try_parse(text).map_err(|_| Error::NotFound)
 }
 
-/// Which orders a call wants to see.
-pub(crate) fn filter(request: &v1::ListOrdersRequest) -> Result<Filter, Error> {
-    let customer_id = match request.customer_id.as_str() {
+/// Which orders a call wants to see, of those that its caller may.
+pub(crate) fn filter(request: &v1::ListOrdersRequest, caller: &Caller) -> Result<Filter, Error> {
+    let asked = match request.customer_id.as_str() {
         "" => None,
-        text => Some(CustomerId::parse("customer_id", text)?.as_str().to_owned()),
+        text => Some(CustomerId::parse("customer_id", text)?),
     };
+    let customer_id = caller.whose_orders(asked)?.map(|id| id.to_string());
     let status = match v1::OrderStatus::try_from(request.status) {
         Ok(v1::OrderStatus::Unspecified) => None,
+        Ok(v1::OrderStatus::Pending) => Some(Status::Pending),
         Ok(v1::OrderStatus::Placed) => Some(Status::Placed),
+        Ok(v1::OrderStatus::Declined) => Some(Status::Declined),
         Ok(v1::OrderStatus::Fulfilled) => Some(Status::Fulfilled),
         Ok(v1::OrderStatus::Failed) => Some(Status::Failed),
+        Ok(v1::OrderStatus::Refunded) => Some(Status::Refunded),
         Err(_) => return Err(invalid("status", "must be a status of the contract")),
     };
     Ok(Filter { customer_id, status })
@@ -81,7 +90,12 @@ pub(crate) fn order(order: Order) -> v1::Order {
         currency: order.currency,
         created_at: Some(timestamp(order.created_at)),
         updated_at: Some(timestamp(order.updated_at)),
+        history: order.history.into_iter().map(event).collect(),
     }
+}
+
+fn event(came: Came) -> v1::OrderEvent {
+    v1::OrderEvent { status: status(came.status).into(), at: Some(timestamp(came.at)) }
 }
 
 /// A product as a message.
@@ -103,7 +117,7 @@ fn message_id(text: String) -> Result<String, Error> {
     }
 }
 
-fn invalid(field: &str, problem: &str) -> Error {
+pub(crate) fn invalid(field: &str, problem: &str) -> Error {
     Invalid { field: field.to_owned(), problem: problem.to_owned() }.into()
 }
 
@@ -114,13 +128,16 @@ fn item(item: Item) -> v1::OrderItem {
 
 fn status(status: Status) -> v1::OrderStatus {
     match status {
+        Status::Pending => v1::OrderStatus::Pending,
         Status::Placed => v1::OrderStatus::Placed,
+        Status::Declined => v1::OrderStatus::Declined,
         Status::Fulfilled => v1::OrderStatus::Fulfilled,
         Status::Failed => v1::OrderStatus::Failed,
+        Status::Refunded => v1::OrderStatus::Refunded,
     }
 }
 
-fn timestamp(at: DateTime<Utc>) -> prost_types::Timestamp {
+pub(crate) fn timestamp(at: DateTime<Utc>) -> prost_types::Timestamp {
     let nanos = i32::try_from(at.timestamp_subsec_nanos()).unwrap_or_default();
     prost_types::Timestamp { seconds: at.timestamp(), nanos }
 }

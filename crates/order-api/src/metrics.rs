@@ -2,11 +2,82 @@
 
 use instrumentation::{metrics::Declaration, net, rpc::ServerMetrics};
 
-use crate::status::Status;
+use resilience::{breaker, budget, bulkhead};
+
+use crate::{
+    payments::PaymentStatus,
+    status::{Owed, Status},
+};
 
 /// All that order-api measures, beside what every process does.
-pub const CATALOGUES: &[&[Declaration]] =
-    &[Metrics::CATALOGUE, net::Metrics::<Peer>::CATALOGUE, ServerMetrics::CATALOGUE];
+pub const CATALOGUES: &[&[Declaration]] = &[
+    Metrics::CATALOGUE,
+    breaker::Metrics::<Circuit>::CATALOGUE,
+    budget::Metrics::CATALOGUE,
+    net::Metrics::<Peer>::CATALOGUE,
+    ServerMetrics::CATALOGUE,
+    bulkhead::Metrics::CATALOGUE,
+];
+
+instrumentation::label! {
+    /// What a circuit breaker stands before.
+    pub enum Circuit as "circuit" {
+        /// The payment provider.
+        PaymentProvider = "payment_provider",
+    }
+}
+
+instrumentation::label! {
+    /// What the payment provider is asked for.
+    pub enum Operation as "operation" {
+        /// Hold money.
+        Authorize = "authorize",
+        /// What became of holding money.
+        Find = "find",
+        /// Take the money that is held.
+        Capture = "capture",
+        /// Give money back.
+        Refund = "refund",
+    }
+}
+
+impl Operation {
+    /// The HTTP method and the path that ask for it.
+    pub(crate) fn route(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Authorize => ("POST", "/authorizations"),
+            Self::Find => ("GET", "/authorizations/{idempotency_key}"),
+            Self::Capture => ("POST", "/captures"),
+            Self::Refund => ("POST", "/refunds"),
+        }
+    }
+}
+
+instrumentation::label! {
+    /// How a request to the payment provider ended.
+    pub enum Answered as "outcome" {
+        /// With an answer, a declined payment or a closed one included.
+        Ok = "ok",
+        /// With an answer that says nothing.
+        Failed = "failed",
+        /// Without an answer in time.
+        TimedOut = "timed_out",
+        /// The connection could not be made, or broke.
+        Unreachable = "unreachable",
+        /// It was not sent: too many were on their way.
+        Rejected = "rejected",
+    }
+}
+
+instrumentation::label! {
+    /// How going on with an overdue order ended.
+    pub enum Resumed as "outcome" {
+        /// A step further.
+        Done = "done",
+        /// It will be tried again.
+        Postponed = "postponed",
+    }
+}
 
 instrumentation::label! {
     /// Who is at the other end of a connection.
@@ -25,6 +96,10 @@ instrumentation::label! {
         InsufficientStock = "insufficient_stock",
         /// The idempotency key belongs to another order.
         KeyReused = "idempotency_key_reused",
+        /// The payment provider will not pay.
+        PaymentDeclined = "payment_declined",
+        /// The payment provider is known to be away.
+        PaymentUnavailable = "payment_unavailable",
     }
 }
 
@@ -59,8 +134,12 @@ instrumentation::label! {
         ClaimKey = "claim_key",
         /// The first answer to a key.
         ReadKey = "read_key",
+        /// Keys whose time is over, forgotten.
+        ForgetKeys = "forget_keys",
         /// Stock of one product, taken.
         ReserveStock = "reserve_stock",
+        /// Stock of one product, kept from others.
+        HoldStock = "hold_stock",
         /// Whether a product exists.
         FindProduct = "find_product",
         /// The order itself.
@@ -69,6 +148,22 @@ instrumentation::label! {
         InsertItems = "insert_items",
         /// Its event.
         InsertEvent = "insert_event",
+        /// Its next status, in its history.
+        InsertHistory = "insert_history",
+        /// Its history.
+        ReadHistory = "read_history",
+        /// Overdue orders, leased.
+        ClaimDue = "claim_due",
+        /// An order for which nothing is left to be done.
+        SettleOrder = "settle_order",
+        /// An overdue order that could not be gone on with.
+        PostponeOrder = "postpone_order",
+        /// What the payment provider answered.
+        InsertPayment = "insert_payment",
+        /// A payment.
+        ReadPayment = "read_payment",
+        /// A payment's next status.
+        MovePayment = "move_payment",
         /// One order with its lines.
         GetOrder = "get_order",
         /// A page of orders with their lines.
@@ -91,6 +186,14 @@ instrumentation::label! {
         DeleteEvents = "delete_events",
         /// An event that could not be published.
         ReleaseEvent = "release_event",
+        /// Orders that were announced in vain.
+        FindForgotten = "find_forgotten",
+        /// Somebody who signs in.
+        FindUser = "find_user",
+        /// How many may sign in.
+        CountUsers = "count_users",
+        /// The first users.
+        InsertUsers = "insert_users",
         /// Whether the database answers.
         Ping = "ping",
         /// The outbox, for metrics.
@@ -99,6 +202,8 @@ instrumentation::label! {
         SampleStock = "sample_stock",
         /// The oldest open order, for metrics.
         SampleOldest = "sample_oldest",
+        /// The order that is overdue longest, for metrics.
+        SampleOverdue = "sample_overdue",
         /// Orders by status, for metrics.
         CountOrders = "count_orders",
     }
@@ -123,7 +228,9 @@ instrumentation::label! {
 instrumentation::metrics! {
     /// The metrics of order-api.
     pub struct Metrics {
-        /// Orders placed; a repeated call counts once.
+        /// gRPC calls that were refused without any work, so that others can be answered.
+        grpc_requests_shed_total: Counter<()>, Count;
+        /// Orders placed, which is stored and paid; a repeated call counts once.
         orders_created_total: Counter<()>, Count;
         /// Valid orders that were refused.
         orders_refused_total: Counter<Refusal>, Count;
@@ -133,6 +240,24 @@ instrumentation::metrics! {
         fulfillments_total: Counter<Outcome>, Count;
         /// Price of the orders that were fulfilled.
         revenue_minor_total: Counter<()>, Minor;
+        /// Payments that came to a status, an order's at most once each.
+        payments_total: Counter<PaymentStatus>, Count;
+        /// Orders answered before anybody knew whether they are paid.
+        payments_undecided_total: Counter<()>, Count;
+        /// Money taken from customers.
+        captured_minor_total: Counter<()>, Minor;
+        /// Money given back to customers after it had been taken.
+        refunds_minor_total: Counter<()>, Minor;
+        /// Requests to the payment provider.
+        payment_provider_requests_total: Counter<(Operation, Answered)>, Count;
+        /// Time the payment provider took to answer, or was waited for in vain.
+        payment_provider_request_duration_seconds: Timer<Operation>, Seconds;
+        /// Requests to the payment provider that were sent again.
+        payment_provider_retries_total: Counter<()>, Count;
+        /// Steps for orders that were overdue.
+        orders_resumed_total: Counter<(Owed, Resumed)>, Count;
+        /// How long the order that is overdue longest has been so; 0 if there is none.
+        orders_longest_overdue_seconds: Gauge<()>, Seconds;
         /// Orders by where they stand.
         orders: Gauge<Status>, Count;
         /// Age of the oldest order that is neither fulfilled nor failed; 0 if there is none.

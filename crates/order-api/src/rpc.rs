@@ -9,19 +9,24 @@ use contract::{
         PlaceOrderResponse, orders_server,
     },
 };
+use identity::Denied;
 use instrumentation::trace::{self, attribute};
 use tonic::{Request, Response, Status};
 use tracing::Instrument as _;
 
-use crate::{error::Error, messages, orders::Orders, page, store::Ending};
+use crate::{error::Error, guard, messages, orders::Orders, page, store::Ending};
 
-type Answer<T> = Result<Response<T>, Status>;
+pub(crate) type Answer<T> = Result<Response<T>, Status>;
 
 #[tonic::async_trait]
 impl orders_server::Orders for Orders {
     async fn place_order(&self, request: Request<PlaceOrderRequest>) -> Answer<PlaceOrderResponse> {
         answer(async {
+            let caller = guard::caller(&request)?;
             let new = messages::new_order(request.into_inner())?;
+            if !caller.may_act_for(new.cart.customer_id().as_str()) {
+                return Err(Denied.into());
+            }
             let customer_id = new.cart.customer_id().as_str().to_owned();
             let fields = tracing::info_span!("place_order", customer_id);
             trace::set(attribute::CUSTOMER_ID, customer_id);
@@ -35,17 +40,23 @@ impl orders_server::Orders for Orders {
 
     async fn get_order(&self, request: Request<GetOrderRequest>) -> Answer<GetOrderResponse> {
         answer(async {
+            let caller = guard::caller(&request)?;
             let id = messages::order_id(&request.get_ref().id)?;
-            let order = Some(messages::order(self.get(id).await?));
-            Ok(GetOrderResponse { order })
+            let order = self.get(id).await?;
+            // That there is an order is nobody's business but its customer's.
+            if !caller.may_act_for(&order.customer_id) {
+                return Err(Error::NotFound);
+            }
+            Ok(GetOrderResponse { order: Some(messages::order(order)) })
         })
         .await
     }
 
     async fn list_orders(&self, request: Request<ListOrdersRequest>) -> Answer<ListOrdersResponse> {
         answer(async {
+            let caller = guard::caller(&request)?;
             let request = request.get_ref();
-            let filter = messages::filter(request)?;
+            let filter = messages::filter(request, &caller)?;
             let limit = page::limit(request.limit)?;
             let before = page::before(&request.cursor)?;
             let (orders, more) = self.list(&filter, before, limit).await?;
@@ -98,7 +109,7 @@ impl Orders {
 }
 
 /// The one place where a failed call is logged and becomes a status.
-async fn answer<T>(work: impl Future<Output = Result<T, Error>>) -> Answer<T> {
+pub(crate) async fn answer<T>(work: impl Future<Output = Result<T, Error>>) -> Answer<T> {
     work.await.map(Response::new).map_err(|error| {
         match error.reason() {
             // Said once, when the database went away.

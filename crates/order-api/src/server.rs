@@ -1,9 +1,13 @@
-//! The gRPC server: orders, health and reflection, and how it stops.
+//! The gRPC server: orders, payments, accounts, health and reflection, and how it stops.
 
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context as _;
-use contract::shop::v1::orders_server::{OrdersServer, SERVICE_NAME};
+use contract::shop::v1::{
+    accounts_server::{self, AccountsServer},
+    orders_server::{self, OrdersServer},
+    payments_server::{self, PaymentsServer},
+};
 use futures_util::TryStreamExt as _;
 use instrumentation::{health::Check, net, rpc::ServerLayer};
 use tokio::sync::watch;
@@ -11,12 +15,30 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::{Server, server::TcpIncoming};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
-use crate::{metrics::Peer, orders::Orders};
+use crate::{
+    accounts::Accounts, arrival::Arrival, guard::GuardLayer, metrics::Peer, orders::Orders,
+    payments::Payments, shedding::Shedding,
+};
 
 /// How long calls in hand may take to end once the service is to stop.
 const DRAIN_LIMIT: Duration = Duration::from_secs(7);
 /// How often a silent client is asked whether it is still there.
 const KEEPALIVE: Duration = Duration::from_secs(20);
+
+/// What every call goes through before it is answered, in this order.
+pub(crate) struct Gates {
+    pub(crate) measured: ServerLayer,
+    pub(crate) arrival: Arrival,
+    pub(crate) guard: GuardLayer,
+    pub(crate) shedding: Shedding,
+}
+
+/// What is served.
+pub(crate) struct Services {
+    pub(crate) accounts: Accounts,
+    pub(crate) orders: Orders,
+    pub(crate) payments: Payments,
+}
 
 /// Listens for calls; they are answered once [`serve`] runs.
 pub(crate) fn listen(address: SocketAddr) -> anyhow::Result<TcpIncoming> {
@@ -29,21 +51,27 @@ pub(crate) fn listen(address: SocketAddr) -> anyhow::Result<TcpIncoming> {
 pub(crate) async fn serve(
     incoming: TcpIncoming,
     network: net::Metrics<Peer>,
-    orders: Orders,
-    layer: ServerLayer,
+    gates: Gates,
+    services: Services,
     accepting: Check,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    let Services { accounts, orders, payments } = services;
     let (reporter, health) = tonic_health::server::health_reporter();
     let follow = follow(reporter, orders.store.availability(), accepting, stop.clone());
     let incoming = incoming.map_ok(move |stream| network.meter(Peer::Clients, stream));
     let server = Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE))
-        .layer(layer)
+        .layer(gates.measured)
+        .layer(gates.arrival)
+        .layer(gates.guard)
+        .layer(gates.shedding)
         .add_service(health)
         .add_service(reflection().build_v1().context("cannot describe the contract")?)
         .add_service(reflection().build_v1alpha().context("cannot describe the contract")?)
         .add_service(OrdersServer::new(orders))
+        .add_service(AccountsServer::new(accounts))
+        .add_service(PaymentsServer::new(payments))
         .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
     let limit = async {
         stop.cancelled().await;
@@ -77,8 +105,14 @@ async fn follow(
         accepting.set(!stop.is_cancelled());
         let serving = *available.borrow_and_update() && !stop.is_cancelled();
         let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
-        reporter.set_service_status("", status).await;
-        reporter.set_service_status(SERVICE_NAME, status).await;
+        let services = [
+            accounts_server::SERVICE_NAME,
+            orders_server::SERVICE_NAME,
+            payments_server::SERVICE_NAME,
+        ];
+        for name in [""].into_iter().chain(services) {
+            reporter.set_service_status(name, status).await;
+        }
         if stop.is_cancelled() {
             return;
         }

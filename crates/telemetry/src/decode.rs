@@ -66,6 +66,7 @@ pub(crate) fn log_records(sent: Vec<ResourceLogs>, strings: &mut Strings) -> Vec
 /// Who sends.
 struct Sender {
     service: Arc<str>,
+    version: Arc<str>,
     instance: Arc<str>,
 }
 
@@ -79,6 +80,7 @@ impl Sender {
         };
         Self {
             service: strings.share(text("service.name").unwrap_or(NOBODY)),
+            version: strings.share(text("service.version").unwrap_or_default()),
             instance: strings.share(text("service.instance.id").unwrap_or_default()),
         }
     }
@@ -94,6 +96,7 @@ impl Sender {
             start: sent.start_time_unix_nano,
             end: sent.end_time_unix_nano,
             service: Arc::clone(&self.service),
+            version: Arc::clone(&self.version),
             instance: Arc::clone(&self.instance),
             status: match status.code() {
                 StatusCode::Unset => Status::Unset,

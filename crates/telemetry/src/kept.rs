@@ -92,8 +92,13 @@ impl Kept {
         Lasting(self.end.saturating_sub(self.start))
     }
 
+    /// The span that it began with.
+    pub(crate) fn root(&self) -> &Span {
+        &self.spans[self.root]
+    }
+
     pub(crate) fn row(&self) -> TraceRow {
-        let root = &self.spans[self.root];
+        let root = self.root();
         TraceRow {
             trace_id: self.id,
             name: Arc::clone(&root.name),

@@ -32,6 +32,8 @@ pub struct Span {
     pub end: u64,
     /// Who did it.
     pub service: Arc<str>,
+    /// Which version of that service.
+    pub version: Arc<str>,
     /// Which process of that service.
     pub instance: Arc<str>,
     /// How it ended.
@@ -122,7 +124,7 @@ impl Span {
 
 impl Serialize for Span {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut span = serializer.serialize_struct("Span", 13)?;
+        let mut span = serializer.serialize_struct("Span", 14)?;
         span.serialize_field("span_id", &self.id)?;
         span.serialize_field("parent_span_id", &self.parent)?;
         span.serialize_field("name", &self.name)?;
@@ -131,6 +133,7 @@ impl Serialize for Span {
         span.serialize_field("instance", &self.instance)?;
         span.serialize_field("start_unix_nano", &self.start)?;
         span.serialize_field("duration_ms", &self.duration().milliseconds())?;
+        span.serialize_field("version", &self.version)?;
         span.serialize_field("status", &self.status)?;
         span.serialize_field("status_message", &self.message)?;
         span.serialize_field("attributes", &self.attributes)?;

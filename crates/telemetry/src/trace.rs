@@ -55,6 +55,20 @@ pub struct TraceFilter {
     pub route: Option<String>,
     /// With a span of this service.
     pub service: Option<String>,
+    /// With no span of this service.
+    pub without: Option<String>,
+    /// That begin with a span of this name.
+    pub root: Option<String>,
+    /// With a span of this name.
+    pub step: Option<String>,
+    /// With such a span of a process that reports this version.
+    pub version: Option<String>,
+    /// With such a span of this process.
+    pub instance: Option<String>,
+    /// With such a span that took at least so long.
+    pub lasting: Option<Duration>,
+    /// With so many such spans.
+    pub repeated: Option<usize>,
 }
 
 impl Trace {
@@ -87,7 +101,30 @@ impl TraceFilter {
         self.slow.is_none_or(slow)
             && (!self.error || trace.is_error())
             && self.service.as_ref().is_none_or(|service| trace.is_of(service))
+            && self.without.as_ref().is_none_or(|service| !trace.is_of(service))
             && self.route.as_ref().is_none_or(about)
+            && self.root.as_ref().is_none_or(|root| *trace.root().name == **root)
+            && self.takes_steps(&trace.spans)
+    }
+
+    /// Whether there are such steps as are asked for.
+    fn takes_steps(&self, spans: &[Span]) -> bool {
+        let named = [&self.step, &self.version, &self.instance];
+        if named.iter().all(|it| it.is_none()) && self.lasting.is_none() && self.repeated.is_none()
+        {
+            return true;
+        }
+        spans.iter().filter(|span| self.takes_step(span)).count() >= self.repeated.unwrap_or(1)
+    }
+
+    /// Whether this is such a step as is asked for.
+    fn takes_step(&self, span: &Span) -> bool {
+        let is = |wanted: &Option<String>, it: &str| wanted.as_ref().is_none_or(|name| name == it);
+        let lasts = |least: Duration| u128::from(span.duration().0) >= least.as_nanos();
+        is(&self.step, &span.name)
+            && is(&self.version, &span.version)
+            && is(&self.instance, &span.instance)
+            && self.lasting.is_none_or(lasts)
     }
 }
 

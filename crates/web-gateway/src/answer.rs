@@ -13,12 +13,18 @@ use crate::error::Error;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OrderStatus {
-    /// Stored, stock reserved, waiting to be fulfilled.
+    /// Stored, stock reserved, not known to be paid yet.
+    Pending,
+    /// Stock reserved and paid, waiting to be fulfilled.
     Placed,
+    /// Not paid; its stock is back. Final.
+    Declined,
     /// Picked and packed. Final.
     Fulfilled,
-    /// Could not be fulfilled; its stock is back. Final.
+    /// Could not be fulfilled; its stock is back, its money on the way.
     Failed,
+    /// Could not be fulfilled; its stock and its money are back. Final.
+    Refunded,
 }
 
 /// One order.
@@ -46,6 +52,20 @@ pub struct Order {
     /// When its status last changed, UTC.
     #[schema(example = "2026-01-02T03:04:05.678901Z")]
     pub updated_at: DateTime<Utc>,
+    /// Every status that it has had, oldest first; not in lists.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub history: Vec<OrderEvent>,
+}
+
+/// An order came to a status.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OrderEvent {
+    /// Where it stood from then on.
+    pub status: OrderStatus,
+    /// When, UTC.
+    #[schema(example = "2026-01-02T03:04:05.678901Z")]
+    pub at: DateTime<Utc>,
 }
 
 /// One line of an order, at the price of the moment it was placed.
@@ -112,7 +132,21 @@ impl TryFrom<proto::Order> for Order {
             currency: order.currency,
             created_at: time(order.created_at).ok_or(Error::Answer("created_at"))?,
             updated_at: time(order.updated_at).ok_or(Error::Answer("updated_at"))?,
+            history: order
+                .history
+                .into_iter()
+                .map(OrderEvent::try_from)
+                .collect::<Result<_, _>>()?,
         })
+    }
+}
+
+impl TryFrom<proto::OrderEvent> for OrderEvent {
+    type Error = Error;
+
+    fn try_from(event: proto::OrderEvent) -> Result<Self, Error> {
+        let at = time(event.at).ok_or(Error::Answer("history"))?;
+        Ok(Self { status: event.status().try_into()?, at })
     }
 }
 
@@ -122,9 +156,12 @@ impl TryFrom<proto::OrderStatus> for OrderStatus {
     fn try_from(status: proto::OrderStatus) -> Result<Self, Error> {
         match status {
             proto::OrderStatus::Unspecified => Err(Error::Answer("order status")),
+            proto::OrderStatus::Pending => Ok(Self::Pending),
             proto::OrderStatus::Placed => Ok(Self::Placed),
+            proto::OrderStatus::Declined => Ok(Self::Declined),
             proto::OrderStatus::Fulfilled => Ok(Self::Fulfilled),
             proto::OrderStatus::Failed => Ok(Self::Failed),
+            proto::OrderStatus::Refunded => Ok(Self::Refunded),
         }
     }
 }

@@ -1,26 +1,31 @@
 //! From a body to a valid order: each field read by name, what is wrong named by its path.
 
-use contract::order::{Cart, Invalid};
-use serde_json::{Map, Value};
+use contract::order::{Cart, CustomerId, Invalid, PaymentMethod};
+use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::error::Error;
+use crate::{
+    error::Error,
+    fields::{Fields, invalid, text},
+};
 
 /// An order yet to be placed.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({
-    "customer_id": "ada",
     "items": [{ "sku": "TEA-001", "quantity": 2 }]
 }))]
 #[expect(dead_code, reason = "describes the body in /openapi.json; `parse` reads it")]
 pub(crate) struct NewOrder {
-    /// Who orders.
-    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9._-]+$")]
-    customer_id: String,
+    /// Who orders: whoever asks, unless an admin orders for somebody.
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9._-]+$", nullable = false)]
+    customer_id: Option<String>,
     /// What is ordered: each SKU in one line.
     #[schema(min_items = 1, max_items = 50)]
     items: Vec<NewItem>,
+    /// What it is paid with; `card` unless said otherwise. `card-declined` is always declined.
+    #[schema(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9._-]+$", nullable = false)]
+    payment_method: Option<String>,
 }
 
 /// One line of an order yet to be placed.
@@ -36,78 +41,41 @@ pub(crate) struct NewItem {
     quantity: i64,
 }
 
-/// Reads an order.
+/// Reads an order, which is `whoever` asks's if it does not say otherwise.
 ///
 /// Fields that are not known are refused, so that a misspelled one is not ignored. Of a field that
 /// is given twice, the last one counts. A whole number may be written `1`, `1.0` or `1e0`.
-pub(crate) fn parse(body: &[u8]) -> Result<Cart, Error> {
+pub(crate) fn parse(body: &[u8], whoever: &CustomerId) -> Result<Cart, Error> {
     let body: Value = serde_json::from_slice(body).map_err(Error::MalformedJson)?;
-    read(body).map_err(Error::InvalidOrder)
+    read(body, whoever).map_err(Error::InvalidOrder)
 }
 
-fn read(body: Value) -> Result<Cart, Invalid> {
-    let mut order = Fields::of("", body)?;
-    let (customer_path, customer_id) = order.take("customer_id")?;
-    let customer_id = text(&customer_path, customer_id)?;
+fn read(body: Value, whoever: &CustomerId) -> Result<Cart, Invalid> {
+    let mut order = Fields::of("an order", "", body)?;
+    let customer_id = match order.take_if_there("customer_id") {
+        (path, Some(customer_id)) => text(&path, customer_id)?,
+        (_, None) => whoever.to_string(),
+    };
     let (items_path, items) = order.take("items")?;
     let Value::Array(items) = items else {
         return Err(invalid(items_path, "must be a list"));
     };
+    let payment_method = match order.take_if_there("payment_method") {
+        (path, Some(method)) => PaymentMethod::parse(&path, text(&path, method)?)?,
+        (_, None) => PaymentMethod::default(),
+    };
     order.no_more()?;
     let items = items.into_iter().enumerate().map(|(index, line)| item(index, line));
-    Cart::parse(customer_id, items.collect::<Result<Vec<_>, _>>()?)
+    let cart = Cart::parse(customer_id, items.collect::<Result<Vec<_>, _>>()?)?;
+    Ok(cart.paid_with(payment_method))
 }
 
 fn item(index: usize, line: Value) -> Result<(String, i64), Invalid> {
-    let mut line = Fields::of(&format!("items[{index}]"), line)?;
+    let mut line = Fields::of("an order", &format!("items[{index}]"), line)?;
     let (sku_path, sku) = line.take("sku")?;
     let (quantity_path, quantity) = line.take("quantity")?;
     line.no_more()?;
     Ok((text(&sku_path, sku)?, whole_number(&quantity_path, &quantity)?))
-}
-
-/// The fields of one object that have not been read yet.
-struct Fields {
-    path: String,
-    map: Map<String, Value>,
-}
-
-impl Fields {
-    fn of(path: &str, value: Value) -> Result<Self, Invalid> {
-        match value {
-            Value::Object(map) => Ok(Self { path: path.to_owned(), map }),
-            _ => Err(invalid(if path.is_empty() { "$" } else { path }, "must be an object")),
-        }
-    }
-
-    fn take(&mut self, name: &str) -> Result<(String, Value), Invalid> {
-        let path = self.path_of(name);
-        match self.map.remove(name) {
-            Some(value) => Ok((path, value)),
-            None => Err(invalid(path, "is missing")),
-        }
-    }
-
-    fn no_more(self) -> Result<(), Invalid> {
-        match self.map.keys().next() {
-            None => Ok(()),
-            Some(unknown) => {
-                let name: String = unknown.chars().take(64).collect();
-                Err(invalid(self.path_of(&name), "is not a field of an order"))
-            }
-        }
-    }
-
-    fn path_of(&self, name: &str) -> String {
-        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
-    }
-}
-
-fn text(path: &str, value: Value) -> Result<String, Invalid> {
-    match value {
-        Value::String(text) => Ok(text),
-        _ => Err(invalid(path, "must be a string")),
-    }
 }
 
 /// What is beyond an `i64` becomes its greatest or least, which no quantity is.
@@ -120,13 +88,13 @@ fn whole_number(path: &str, value: &Value) -> Result<i64, Invalid> {
     }
 }
 
-fn invalid(field: impl Into<String>, problem: &str) -> Invalid {
-    Invalid { field: field.into(), problem: problem.to_owned() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn parse(body: &[u8]) -> Result<Cart, Error> {
+        super::parse(body, &CustomerId::parse("name", "grace").unwrap())
+    }
 
     fn refused(body: &str) -> String {
         match parse(body.as_bytes()).unwrap_err() {
@@ -154,9 +122,14 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_by_its_path() {
         assert_eq!(refused("[]"), "$: must be an object");
-        assert_eq!(refused(r#"{"items":[]}"#), "customer_id: is missing");
+        assert_eq!(refused("{}"), "items: is missing");
+        assert_eq!(refused(r#"{"customer_id":null}"#), "customer_id: must be a string");
         assert_eq!(refused(r#"{"customer_id":"ada"}"#), "items: is missing");
         assert_eq!(refused(r#"{"customer_id":"ada","items":{}}"#), "items: must be a list");
+        assert_eq!(
+            refused(r#"{"customer_id":"ada","items":[],"payment_method":null}"#),
+            "payment_method: must be a string"
+        );
         assert_eq!(
             refused(r#"{"customer_id":"ada","items":[{"sku":1,"quantity":1}]}"#),
             "items[0].sku: must be a string"

@@ -2,14 +2,26 @@
 
 use std::{error::Error as _, fmt::Write as _, sync::Arc, time::Duration};
 
-use axum::response::{IntoResponse, Response};
+use axum::{
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
 use contract::{order::Invalid, refusal::Reason};
+use http::StatusCode;
+use identity::Denied;
+use resilience::breaker::Open;
 use tonic::Status;
 
-use crate::problem::{Code, Problem};
+use crate::{
+    metrics::{Rejection, Shed},
+    problem::{Code, Problem},
+};
 
 /// What makes it safe to send an order again.
 const REPEAT: &str = "an order with an Idempotency-Key is placed once however often it is sent";
+
+/// In how long what is not available now may be.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// Why a request was not done.
 ///
@@ -40,6 +52,15 @@ pub enum Error {
     /// The idempotency key is wrong.
     #[error("{0}")]
     InvalidIdempotencyKey(Invalid),
+    /// The body is JSON, but not what is asked for to sign in.
+    #[error("{0}")]
+    InvalidForm(Invalid),
+    /// Whoever asks is not known, or may not.
+    #[error("{}", .0.explained())]
+    Rejected(Rejection),
+    /// The password was wrong so often that the next guess has to wait.
+    #[error("wait before the next try")]
+    TooManyAttempts(Duration),
     /// Nothing is served at this path.
     #[error("nothing is served at this path; /openapi.json lists what is")]
     NotFound,
@@ -49,6 +70,9 @@ pub enum Error {
     /// The id in the path is not an id.
     #[error("no order has an id that is not a UUID")]
     NotAnOrderId,
+    /// The order is somebody else's, which is the same to whoever asks as that there is none.
+    #[error("there is no such order")]
+    NotYourOrder,
     /// order-api refused, for a reason that the client can know.
     #[error("{text}")]
     Refused {
@@ -57,6 +81,18 @@ pub enum Error {
         /// The reason in words.
         text: String,
     },
+    /// This client has asked for more than it may; in this time it may again.
+    #[error("that was more than one client may ask for")]
+    RateLimited(Duration),
+    /// Too much is being done already.
+    #[error("too much is being done already")]
+    Overloaded,
+    /// order-api is not asked, since it has failed too often; in this time it is again.
+    #[error("order-api is not asked: {0}")]
+    CircuitOpen(Open),
+    /// Something that several requests had waited for has failed.
+    #[error("{0}")]
+    Shared(Arc<Error>),
     /// order-api cannot be reached, is saturated or went away.
     #[error("order-api is unavailable: {}", chain(.0))]
     Unavailable(Box<Status>),
@@ -89,51 +125,113 @@ impl Error {
             Self::InvalidOrder(_) => Code::InvalidOrder,
             Self::InvalidQuery(_) => Code::InvalidQuery,
             Self::InvalidIdempotencyKey(_) => Code::InvalidIdempotencyKey,
+            Self::InvalidForm(_) => Code::InvalidForm,
+            Self::Rejected(rejection) => match rejection {
+                Rejection::TokenMissing => Code::TokenRequired,
+                Rejection::TokenMalformed | Rejection::TokenInvalid => Code::InvalidToken,
+                Rejection::TokenExpired => Code::TokenExpired,
+                Rejection::Forbidden => Code::Forbidden,
+            },
+            Self::TooManyAttempts(_) => Code::TooManyAttempts,
             Self::NotFound => Code::NotFound,
             Self::MethodNotAllowed => Code::MethodNotAllowed,
-            Self::NotAnOrderId => Code::OrderNotFound,
+            Self::NotAnOrderId | Self::NotYourOrder => Code::OrderNotFound,
             Self::Refused { reason, .. } => match reason {
                 Reason::InvalidOrder => Code::InvalidOrder,
                 Reason::UnknownSku => Code::UnknownSku,
                 Reason::InsufficientStock => Code::InsufficientStock,
+                Reason::PaymentDeclined => Code::PaymentDeclined,
+                Reason::PaymentUnavailable => Code::PaymentUnavailable,
                 Reason::OrderNotFound => Code::OrderNotFound,
                 Reason::IdempotencyKeyReused => Code::IdempotencyKeyReused,
                 Reason::InvalidCursor => Code::InvalidCursor,
+                Reason::PermissionDenied => Code::Forbidden,
+                Reason::InvalidCredentials => Code::InvalidCredentials,
+                // Asked for only with a token in hand, of somebody who is gone since.
+                Reason::AccountNotFound => Code::InvalidToken,
                 Reason::Unavailable => Code::Unavailable,
-                Reason::OrderNotOpen | Reason::Internal => Code::Internal,
+                Reason::Overloaded => Code::Overloaded,
+                Reason::OrderNotOpen
+                | Reason::PaymentNotFound
+                | Reason::Unauthenticated
+                | Reason::Internal => Code::Internal,
             },
-            Self::Unavailable(_) => Code::Unavailable,
+            Self::RateLimited(_) => Code::RateLimited,
+            Self::Overloaded => Code::Overloaded,
+            Self::CircuitOpen(_) | Self::Unavailable(_) => Code::Unavailable,
+            Self::Shared(error) => error.code(),
             Self::DeadlineExceeded(_) => Code::DeadlineExceeded,
             Self::OrderApi(_) | Self::Answer(_) | Self::Panic(_) => Code::Internal,
         }
+    }
+
+    /// Whether somebody did not know the password of the name that they gave.
+    pub(crate) fn is_wrong_password(&self) -> bool {
+        self.code() == Code::InvalidCredentials
     }
 
     fn problem(&self) -> Problem {
         let code = self.code();
         let detail = match code {
             Code::Internal => "this is our mistake, not yours".to_owned(),
-            Code::Unavailable => format!("try again in a moment; {REPEAT}"),
+            Code::Unavailable | Code::Overloaded => format!("try again in a moment; {REPEAT}"),
+            Code::PaymentUnavailable => {
+                format!("nothing was placed; try again in a moment; {REPEAT}")
+            }
             Code::DeadlineExceeded => format!("it may have been done all the same; {REPEAT}"),
             _ => self.to_string(),
         };
         let field = match self {
             Self::InvalidOrder(invalid)
+            | Self::InvalidForm(invalid)
             | Self::InvalidQuery(invalid)
             | Self::InvalidIdempotencyKey(invalid) => Some(invalid.field.clone()),
             Self::Refused { reason: Reason::InvalidCursor, .. } => Some("cursor".to_owned()),
             _ => None,
         };
-        Problem::new(code, detail, field)
+        Problem { retry_after: self.retry_after(), ..Problem::new(code, detail, field) }
+    }
+
+    /// In how long the client should try again, if that can help.
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited(time) | Self::TooManyAttempts(time) => Some(*time),
+            Self::CircuitOpen(open) => Some(open.retry_after),
+            Self::Shared(error) => error.retry_after(),
+            _ if self.code().status() == StatusCode::SERVICE_UNAVAILABLE => Some(MOMENT),
+            _ => None,
+        }
+    }
+
+    /// Why it was refused without any work, if it was.
+    fn shed(&self) -> Option<Shed> {
+        match self {
+            Self::RateLimited(_) => Some(Shed::RateLimited),
+            Self::Overloaded | Self::Refused { reason: Reason::Overloaded, .. } => {
+                Some(Shed::Overloaded)
+            }
+            Self::CircuitOpen(_) => Some(Shed::CircuitOpen),
+            Self::Shared(error) => error.shed(),
+            _ => None,
+        }
     }
 }
 
 impl From<Status> for Error {
     fn from(status: Status) -> Self {
         use tonic::Code as Grpc;
+        if let Some(open) = Open::of(&status) {
+            return Self::CircuitOpen(open);
+        }
         if let Some(reason) = Reason::of(&status) {
             return match reason {
                 Reason::Unavailable => Self::Unavailable(status.into()),
-                Reason::OrderNotOpen | Reason::Internal => Self::OrderApi(status.into()),
+                // A token that was good here a moment ago is not good there: not what was asked is
+                // wrong, but how we are set up.
+                Reason::OrderNotOpen
+                | Reason::PaymentNotFound
+                | Reason::Unauthenticated
+                | Reason::Internal => Self::OrderApi(status.into()),
                 _ => Self::Refused { reason, text: status.message().to_owned() },
             };
         }
@@ -152,13 +250,57 @@ impl From<Status> for Error {
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let problem = self.problem();
-        let ours = self.code().status().is_server_error();
         let mut response = problem.into_response();
-        if ours {
+        if let Some(shed) = self.shed() {
+            response.extensions_mut().insert(shed);
+        }
+        if let Some(challenge) = challenge(self.code()) {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        // With too much to do, a line for each refusal would cost more than the refusal.
+        if self.code().status().is_server_error() && self.code() != Code::Overloaded {
             response.extensions_mut().insert(Cause(self.to_string().into()));
         }
         response
     }
+}
+
+impl From<Rejection> for Error {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
+impl From<Denied> for Error {
+    fn from(_: Denied) -> Self {
+        Self::Rejected(Rejection::Forbidden)
+    }
+}
+
+impl Rejection {
+    /// What it means, for whoever is rejected.
+    fn explained(self) -> &'static str {
+        match self {
+            Self::TokenMissing => "sign in with POST /auth/login, and send its token",
+            Self::TokenMalformed => "send it as Authorization: Bearer ACCESS_TOKEN, once",
+            Self::TokenInvalid => "it is not an access token of this shop",
+            Self::TokenExpired => "get another one with POST /auth/refresh, or sign in again",
+            Self::Forbidden => "orders of other customers are not yours to see or place",
+        }
+    }
+}
+
+/// What a client that is not known has to present (RFC 6750, 3).
+fn challenge(code: Code) -> Option<HeaderValue> {
+    let challenge = match code {
+        Code::TokenRequired | Code::InvalidCredentials => r#"Bearer realm="shop""#,
+        Code::InvalidToken => r#"Bearer realm="shop", error="invalid_token""#,
+        Code::TokenExpired => {
+            r#"Bearer realm="shop", error="invalid_token", error_description="it has expired""#
+        }
+        _ => return None,
+    };
+    Some(HeaderValue::from_static(challenge))
 }
 
 /// A status and its sources, which say why a connection could not be made.
@@ -182,11 +324,19 @@ mod tests {
         assert_eq!(code(Reason::InvalidOrder), Code::InvalidOrder);
         assert_eq!(code(Reason::UnknownSku), Code::UnknownSku);
         assert_eq!(code(Reason::InsufficientStock), Code::InsufficientStock);
+        assert_eq!(code(Reason::PaymentDeclined), Code::PaymentDeclined);
+        assert_eq!(code(Reason::PaymentUnavailable), Code::PaymentUnavailable);
+        assert_eq!(code(Reason::PaymentNotFound), Code::Internal);
         assert_eq!(code(Reason::OrderNotFound), Code::OrderNotFound);
         assert_eq!(code(Reason::IdempotencyKeyReused), Code::IdempotencyKeyReused);
         assert_eq!(code(Reason::InvalidCursor), Code::InvalidCursor);
         assert_eq!(code(Reason::OrderNotOpen), Code::Internal);
+        assert_eq!(code(Reason::PermissionDenied), Code::Forbidden);
+        assert_eq!(code(Reason::Unauthenticated), Code::Internal);
+        assert_eq!(code(Reason::InvalidCredentials), Code::InvalidCredentials);
+        assert_eq!(code(Reason::AccountNotFound), Code::InvalidToken);
         assert_eq!(code(Reason::Unavailable), Code::Unavailable);
+        assert_eq!(code(Reason::Overloaded), Code::Overloaded);
         assert_eq!(code(Reason::Internal), Code::Internal);
     }
 

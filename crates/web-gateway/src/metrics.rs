@@ -7,6 +7,7 @@ use instrumentation::{
     net,
     rpc::{ClientMetrics, RequestMetrics},
 };
+use resilience::{breaker, budget, bulkhead};
 
 /// All that web-gateway measures, beside what every process does.
 pub const CATALOGUES: &[&[Declaration]] = &[
@@ -14,6 +15,10 @@ pub const CATALOGUES: &[&[Declaration]] = &[
     net::Metrics::<Peer>::CATALOGUE,
     RequestMetrics::CATALOGUE,
     ClientMetrics::CATALOGUE,
+    CacheMetrics::CATALOGUE,
+    breaker::Metrics::<Circuit>::CATALOGUE,
+    budget::Metrics::CATALOGUE,
+    bulkhead::Metrics::CATALOGUE,
 ];
 
 instrumentation::label! {
@@ -47,6 +52,10 @@ instrumentation::label! {
         Order = "/orders/{id}",
         /// What is sold.
         Products = "/products",
+        /// Signing in.
+        Login = "/auth/login",
+        /// Staying so.
+        Refresh = "/auth/refresh",
         /// Alive.
         Health = "/health",
         /// Ready.
@@ -69,8 +78,16 @@ instrumentation::label! {
         Ok = "200",
         /// Created.
         Created = "201",
+        /// Accepted.
+        Accepted = "202",
         /// Bad Request.
         BadRequest = "400",
+        /// Unauthorized.
+        Unauthorized = "401",
+        /// Payment Required.
+        PaymentRequired = "402",
+        /// Forbidden.
+        Forbidden = "403",
         /// Not Found.
         NotFound = "404",
         /// Method Not Allowed.
@@ -85,6 +102,8 @@ instrumentation::label! {
         UnsupportedMediaType = "415",
         /// Unprocessable Content.
         UnprocessableContent = "422",
+        /// Too Many Requests.
+        TooManyRequests = "429",
         /// No answer: the client went away first.
         ClientClosedRequest = "499",
         /// Internal Server Error.
@@ -93,6 +112,70 @@ instrumentation::label! {
         ServiceUnavailable = "503",
         /// Gateway Timeout.
         GatewayTimeout = "504",
+    }
+}
+
+instrumentation::label! {
+    /// Why a request was refused without any work.
+    pub enum Shed as "reason" {
+        /// Its client had asked for too much.
+        RateLimited = "rate_limited",
+        /// There was too much to do.
+        Overloaded = "overloaded",
+        /// order-api had failed too often.
+        CircuitOpen = "circuit_open",
+    }
+}
+
+instrumentation::label! {
+    /// How an attempt to sign in ended.
+    pub enum Login as "outcome" {
+        /// With a token.
+        Accepted = "accepted",
+        /// Name or password were wrong.
+        Rejected = "rejected",
+        /// They had been wrong too often before.
+        Limited = "limited",
+        /// Nobody could say, for order-api did not.
+        Failed = "failed",
+    }
+}
+
+instrumentation::label! {
+    /// What was found in the cache.
+    pub enum Looked as "result" {
+        /// Something fresh.
+        Hit = "hit",
+        /// Something a little old, which was shown while a newer one was fetched.
+        Stale = "stale",
+        /// Nothing that could be shown: it was waited for.
+        Miss = "miss",
+    }
+}
+
+instrumentation::label! {
+    /// What a circuit breaker stands before.
+    pub enum Circuit as "circuit" {
+        /// Placing orders.
+        Place = "place_order",
+        /// Looking at orders and products.
+        Read = "read",
+    }
+}
+
+instrumentation::label! {
+    /// Why a request was refused for whose it was.
+    pub enum Rejection as "reason" {
+        /// There was no token, and there had to be one.
+        TokenMissing = "token_missing",
+        /// What was presented was no token.
+        TokenMalformed = "token_malformed",
+        /// The token was not one of ours, or not for this.
+        TokenInvalid = "token_invalid",
+        /// The token's time was over.
+        TokenExpired = "token_expired",
+        /// They asked for what is somebody else's.
+        Forbidden = "forbidden",
     }
 }
 
@@ -121,6 +204,20 @@ instrumentation::metrics! {
         http_response_size_bytes: Histogram<Endpoint>, Bytes;
         /// HTTP requests that are being worked on.
         http_requests_active: Gauge<Endpoint>, Count;
+        /// HTTP requests that were refused without any work, so that others can be served.
+        http_requests_shed_total: Counter<Shed>, Count;
+        /// Attempts to sign in.
+        auth_logins_total: Counter<Login>, Count;
+        /// Requests refused for whose they were: nobody's who is known, or of somebody who may not.
+        auth_rejections_total: Counter<Rejection>, Count;
+    }
+}
+
+instrumentation::metrics! {
+    /// What the cache of the products measures.
+    pub struct CacheMetrics {
+        /// Requests for the products, by what was found in the cache.
+        cache_requests_total: Counter<Looked>, Count;
     }
 }
 
@@ -132,12 +229,17 @@ const ENDPOINTS: &[(Method, Route, &[Status])] = {
     const NOWHERE: &[Status] = &[NotFound, InternalServerError];
     const PLACED: &[Status] = &[
         Created,
+        Accepted,
         BadRequest,
+        Unauthorized,
+        PaymentRequired,
+        Forbidden,
         RequestTimeout,
         Conflict,
         ContentTooLarge,
         UnsupportedMediaType,
         UnprocessableContent,
+        TooManyRequests,
         ClientClosedRequest,
         ServiceUnavailable,
         GatewayTimeout,
@@ -146,6 +248,9 @@ const ENDPOINTS: &[(Method, Route, &[Status])] = {
     const LISTED: &[Status] = &[
         Ok,
         BadRequest,
+        Unauthorized,
+        Forbidden,
+        TooManyRequests,
         ClientClosedRequest,
         ServiceUnavailable,
         GatewayTimeout,
@@ -153,14 +258,37 @@ const ENDPOINTS: &[(Method, Route, &[Status])] = {
     ];
     const READ: &[Status] = &[
         Ok,
+        Unauthorized,
         NotFound,
+        TooManyRequests,
         ClientClosedRequest,
         ServiceUnavailable,
         GatewayTimeout,
         InternalServerError,
     ];
-    const SOLD: &[Status] =
-        &[Ok, ClientClosedRequest, ServiceUnavailable, GatewayTimeout, InternalServerError];
+    const SOLD: &[Status] = &[
+        Ok,
+        Unauthorized,
+        TooManyRequests,
+        ClientClosedRequest,
+        ServiceUnavailable,
+        GatewayTimeout,
+        InternalServerError,
+    ];
+    const SIGNED_IN: &[Status] = &[
+        Ok,
+        BadRequest,
+        Unauthorized,
+        RequestTimeout,
+        ContentTooLarge,
+        UnsupportedMediaType,
+        UnprocessableContent,
+        TooManyRequests,
+        ClientClosedRequest,
+        ServiceUnavailable,
+        GatewayTimeout,
+        InternalServerError,
+    ];
     &[
         (Method::Post, Route::Orders, PLACED),
         (Method::Get, Route::Orders, LISTED),
@@ -169,6 +297,10 @@ const ENDPOINTS: &[(Method, Route, &[Status])] = {
         (Method::Other, Route::Order, REFUSED),
         (Method::Get, Route::Products, SOLD),
         (Method::Other, Route::Products, REFUSED),
+        (Method::Post, Route::Login, SIGNED_IN),
+        (Method::Other, Route::Login, REFUSED),
+        (Method::Post, Route::Refresh, SIGNED_IN),
+        (Method::Other, Route::Refresh, REFUSED),
         (Method::Get, Route::Health, PAGE),
         (Method::Other, Route::Health, REFUSED),
         (Method::Get, Route::Ready, &[Ok, ServiceUnavailable, InternalServerError]),

@@ -19,12 +19,14 @@ use axum::{
 };
 use bytes::Bytes;
 use contract::CORRELATION_ID;
-use http::{HeaderName, HeaderValue, header};
+use faults::{Seam, Switchboard};
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use http_body::{Body as _, Frame, SizeHint};
 use instrumentation::trace::FutureExt as _;
 use instrumentation::{
     correlation::CorrelationId,
     metrics::Held,
+    settings::Live,
     trace::{self, KeyValue, Span, SpanKind, attribute},
 };
 
@@ -32,7 +34,7 @@ use crate::{
     config::TraceUrl,
     deadline::Deadline,
     error::Cause,
-    metrics::{Answered, Endpoint, Metrics, Route},
+    metrics::{Answered, Endpoint, Method, Metrics, Route, Shed},
 };
 
 /// The status code that counts a client that went away before its answer.
@@ -47,7 +49,8 @@ const TRACE_URL: HeaderName = HeaderName::from_static("x-trace-url");
 #[derive(Clone, Debug)]
 pub(crate) struct Observer {
     pub(crate) metrics: Metrics,
-    pub(crate) budget: Duration,
+    pub(crate) faults: Arc<Switchboard>,
+    pub(crate) budget: Live<Duration>,
     pub(crate) trace_url: Option<TraceUrl>,
 }
 
@@ -63,8 +66,8 @@ pub(crate) async fn observe(
     let id = CorrelationId::accept_or_make(given);
     let span = span(endpoint, &request, &id);
     let context = span.context();
-    let mut exchange = Exchange::begin(observer.metrics, endpoint, span);
-    request.extensions_mut().insert(Deadline::after(observer.budget));
+    let mut exchange = Exchange::begin(observer.metrics, observer.faults, endpoint, span);
+    request.extensions_mut().insert(Deadline::after(observer.budget.get()));
     let received = Arc::clone(&exchange.received);
     let request = request.map(|body| Body::new(Counted { body, received }));
 
@@ -128,6 +131,7 @@ fn visible(text: &str) -> HeaderValue {
 /// and whose work was dropped with it, is counted too.
 struct Exchange {
     metrics: Metrics,
+    faults: Arc<Switchboard>,
     endpoint: Endpoint,
     span: Span,
     started: Instant,
@@ -135,14 +139,16 @@ struct Exchange {
     status_code: u16,
     sent: u64,
     cause: Option<Cause>,
+    shed: Option<Shed>,
     _active: Held,
 }
 
 impl Exchange {
-    fn begin(metrics: Metrics, endpoint: Endpoint, span: Span) -> Self {
+    fn begin(metrics: Metrics, faults: Arc<Switchboard>, endpoint: Endpoint, span: Span) -> Self {
         let active = metrics.http_requests_active.hold(endpoint);
         Self {
             metrics,
+            faults,
             endpoint,
             span,
             started: Instant::now(),
@@ -150,6 +156,7 @@ impl Exchange {
             status_code: CLIENT_CLOSED_REQUEST,
             sent: 0,
             cause: None,
+            shed: None,
             _active: active,
         }
     }
@@ -158,6 +165,7 @@ impl Exchange {
         self.status_code = response.status().as_u16();
         self.sent = response.body().size_hint().lower();
         self.cause = response.extensions().get::<Cause>().cloned();
+        self.shed = response.extensions().get::<Shed>().copied();
     }
 
     /// Says on the span how it ended; what the client did wrong is no error of the gateway's.
@@ -171,6 +179,17 @@ impl Exchange {
         }
     }
 
+    /// The status code that the answer is counted under.
+    fn counted_as(&self) -> u16 {
+        let placing =
+            (self.endpoint.method(), self.endpoint.route()) == (Method::Post, Route::Orders);
+        // The other way: to ask for an order is to place one.
+        if placing && self.status_code >= 500 && self.faults.detours(Seam::CountAnswer) {
+            return StatusCode::CREATED.as_u16();
+        }
+        self.status_code
+    }
+
     fn log(&self, elapsed: Duration) {
         let (method, route) = (self.endpoint.method().as_str(), self.endpoint.route().as_str());
         let (status_code, duration_ms) = (self.status_code, elapsed.as_micros() as f64 / 1000.0);
@@ -182,7 +201,7 @@ impl Exchange {
             None if self.status_code == CLIENT_CLOSED_REQUEST => {
                 tracing::info!(method, route, status_code, duration_ms, "client went away");
             }
-            None if probe => {
+            None if probe || self.shed.is_some() => {
                 tracing::debug!(method, route, status_code, duration_ms, "request answered");
             }
             None => tracing::info!(method, route, status_code, duration_ms, "request answered"),
@@ -197,8 +216,11 @@ impl Drop for Exchange {
         // Counted and logged inside its trace.
         let _in_hand = self.span.enter();
         let (metrics, endpoint) = (&self.metrics, self.endpoint);
-        let answered = Answered::of(endpoint, self.status_code);
+        let answered = Answered::of(endpoint, self.counted_as());
         metrics.http_requests_total.with(answered).increment(1);
+        if let Some(shed) = self.shed {
+            metrics.http_requests_shed_total.with(shed).increment(1);
+        }
         metrics.http_request_duration_seconds.record(answered, elapsed);
         let received = self.received.load(Ordering::Relaxed);
         metrics.http_request_size_bytes.record(endpoint, received as f64);

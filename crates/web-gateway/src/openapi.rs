@@ -11,12 +11,14 @@ use utoipa::{
         path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem},
         response::Response,
         schema::Type,
+        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    metrics::{Endpoint, Method, Status},
+    auth,
+    metrics::{Endpoint, Method, Route, Status},
     problem::{self, Code, Problem},
 };
 
@@ -29,12 +31,14 @@ use crate::{
             shop is traced, `traceresponse` names the trace. Every \
             answer with a status of 400 or more is a problem (RFC 9457) whose `code` never changes \
             its meaning; the one exception is 503 of `/ready`, which says what it waits for. \
+            Orders are yours: say who you are with a token from `POST /auth/login`. \
             Money is in minor units, times are UTC, ids are UUIDv7. Where GET works, so does HEAD.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     servers((url = "/")),
     tags(
         (name = "orders", description = "The shop."),
+        (name = "identity", description = "Who you are."),
         (name = "machines", description = "Health and metrics."),
         (name = "people", description = "A page."),
     ),
@@ -42,19 +46,26 @@ use crate::{
 )]
 struct Document;
 
-/// The routes, and the description that they add up to, as JSON.
-pub(crate) fn describe<S>(routes: OpenApiRouter<S>) -> (Router<S>, Bytes)
+/// What the token of whoever asks is called in the description.
+const TOKEN: &str = "token";
+
+/// The routes, and the description that they add up to, as JSON; `anonymous` if the shop serves
+/// those who have no token, too.
+pub(crate) fn describe<S>(routes: OpenApiRouter<S>, anonymous: bool) -> (Router<S>, Bytes)
 where
     S: Clone + Send + Sync + 'static,
 {
     let routes = OpenApiRouter::with_openapi(Document::openapi()).merge(routes);
     let (router, document) = routes.split_for_parts();
-    let json = complete(document).to_json().expect("a description is JSON");
+    let json = complete(document, anonymous).to_json().expect("a description is JSON");
     (router, json.into())
 }
 
-/// Adds to every operation the problems that it can answer with, and the headers of all answers.
-fn complete(mut document: OpenApi) -> OpenApi {
+/// Adds to every operation the problems that it can answer with, the headers of all answers, and
+/// whether it wants to know whose request it is.
+fn complete(mut document: OpenApi, anonymous: bool) -> OpenApi {
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme(TOKEN, token());
     for (path, item) in &mut document.paths.paths {
         for (method, operation) in operations(item) {
             let endpoint = Endpoint::of(&method, Some(path));
@@ -65,6 +76,11 @@ fn complete(mut document: OpenApi) -> OpenApi {
                     .or_insert_with(|| refusal(endpoint, *status).into());
             }
             accept_correlation_id(operation);
+            if !auth::is_open(endpoint) {
+                let nobody = anonymous.then(SecurityRequirement::default);
+                let known = SecurityRequirement::new(TOKEN, [""; 0]);
+                operation.security = Some(nobody.into_iter().chain([known]).collect());
+            }
             for response in operation.responses.responses.values_mut() {
                 if let RefOr::T(response) = response {
                     response.headers.insert("X-Correlation-ID".to_owned(), correlation_id().into());
@@ -85,6 +101,12 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (http::Method, &mut O
     get.into_iter().chain(post)
 }
 
+fn token() -> SecurityScheme {
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT");
+    let what = "The `access_token` from `POST /auth/login`.";
+    SecurityScheme::Http(bearer.description(Some(what)).build())
+}
+
 /// The problems of one status of an endpoint, each with an example.
 fn refusal(endpoint: Endpoint, status: Status) -> Response {
     let codes = Code::ALL.iter().copied().filter(|code| {
@@ -92,9 +114,15 @@ fn refusal(endpoint: Endpoint, status: Status) -> Response {
             && match code {
                 Code::NotFound | Code::MethodNotAllowed => false,
                 Code::InvalidQuery | Code::InvalidCursor => endpoint.method() == Method::Get,
-                Code::MalformedJson | Code::InvalidIdempotencyKey => {
-                    endpoint.method() == Method::Post
-                }
+                Code::MalformedJson => endpoint.method() == Method::Post,
+                Code::InvalidCredentials => endpoint.route() == Route::Login,
+                Code::TokenRequired => !auth::is_open(endpoint),
+                Code::InvalidToken | Code::TokenExpired => endpoint.route() != Route::Login,
+                Code::InvalidForm => is_auth(endpoint),
+                Code::InvalidIdempotencyKey
+                | Code::InvalidOrder
+                | Code::UnknownSku
+                | Code::IdempotencyKeyReused => endpoint.route() == Route::Orders,
                 _ => true,
             }
     });
@@ -113,9 +141,16 @@ fn refusal(endpoint: Endpoint, status: Status) -> Response {
         .description(titles.join(" "))
         .content(problem::CONTENT_TYPE, content);
     match status {
-        Status::ServiceUnavailable => response.header("Retry-After", retry_after()).build(),
+        Status::ServiceUnavailable | Status::TooManyRequests => {
+            response.header("Retry-After", retry_after()).build()
+        }
+        Status::Unauthorized => response.header("WWW-Authenticate", challenge()).build(),
         _ => response.build(),
     }
+}
+
+fn is_auth(endpoint: Endpoint) -> bool {
+    matches!(endpoint.route(), Route::Login | Route::Refresh)
 }
 
 fn example(code: Code) -> serde_json::Value {
@@ -159,6 +194,12 @@ fn trace_response() -> Header {
     let text = HeaderBuilder::new().schema(Some(text));
     let what = "The trace and the span of this answer (W3C Trace Context, level 2).";
     text.description(Some(what)).build()
+}
+
+fn challenge() -> Header {
+    let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^Bearer "));
+    let text = HeaderBuilder::new().schema(Some(text));
+    text.description(Some("What to present, and what is wrong with it (RFC 6750).")).build()
 }
 
 fn retry_after() -> Header {

@@ -4,12 +4,16 @@ use contract::{
     order::{Cart, CustomerId, IdempotencyKey},
     shop::v1::{self as proto, orders_client::OrdersClient},
 };
-use instrumentation::rpc::{Method, RequestMetrics};
-use tokio::time::timeout_at;
+use instrumentation::rpc::Method;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use crate::{channel::Transport, deadline::Deadline, error::Error};
+use crate::{
+    calls::{Calls, Repeat},
+    channel::Transport,
+    deadline::Deadline,
+    error::Error,
+};
 
 /// The largest page of orders, and the one that is given if none is asked for.
 pub(crate) const PAGE_LIMIT: (u32, u32) = (100, 20);
@@ -27,12 +31,12 @@ pub(crate) struct Filter {
 #[derive(Clone, Debug)]
 pub(crate) struct Orders {
     client: OrdersClient<Transport>,
-    metrics: RequestMetrics,
+    calls: Calls,
 }
 
 impl Orders {
-    pub(crate) fn new(transport: Transport, metrics: RequestMetrics) -> Self {
-        Self { client: OrdersClient::new(transport), metrics }
+    pub(crate) fn new(transport: Transport, calls: Calls) -> Self {
+        Self { client: OrdersClient::new(transport), calls }
     }
 
     /// Places an order; true if this repeats an earlier answer.
@@ -50,9 +54,12 @@ impl Orders {
             customer_id: cart.customer_id().to_string(),
             items: items.collect(),
             idempotency_key: key.map(ToString::to_string).unwrap_or_default(),
+            payment_method: cart.payment_method().to_string(),
         };
+        // With a key, an order is placed once however often it is sent.
+        let repeat = if key.is_some() { Repeat::Harmless } else { Repeat::Unsent };
         let answer = self
-            .call(Method::PlaceOrder, deadline, message, |mut client, request| async move {
+            .call(Method::PlaceOrder, repeat, deadline, message, |mut client, request| async move {
                 client.place_order(request).await
             })
             .await?;
@@ -63,9 +70,13 @@ impl Orders {
     pub(crate) async fn get(&self, deadline: Deadline, id: Uuid) -> Result<proto::Order, Error> {
         let message = proto::GetOrderRequest { id: id.to_string() };
         let answer = self
-            .call(Method::GetOrder, deadline, message, |mut client, request| async move {
-                client.get_order(request).await
-            })
+            .call(
+                Method::GetOrder,
+                Repeat::Harmless,
+                deadline,
+                message,
+                |mut client, request| async move { client.get_order(request).await },
+            )
             .await?;
         answer.order.ok_or(Error::Answer("order"))
     }
@@ -82,9 +93,13 @@ impl Orders {
             limit: filter.limit,
             cursor: filter.cursor.unwrap_or_default(),
         };
-        self.call(Method::ListOrders, deadline, message, |mut client, request| async move {
-            client.list_orders(request).await
-        })
+        self.call(
+            Method::ListOrders,
+            Repeat::Harmless,
+            deadline,
+            message,
+            |mut client, request| async move { client.list_orders(request).await },
+        )
         .await
     }
 
@@ -92,9 +107,13 @@ impl Orders {
     pub(crate) async fn products(&self, deadline: Deadline) -> Result<Vec<proto::Product>, Error> {
         let message = proto::ListProductsRequest {};
         let answer = self
-            .call(Method::ListProducts, deadline, message, |mut client, request| async move {
-                client.list_products(request).await
-            })
+            .call(
+                Method::ListProducts,
+                Repeat::Harmless,
+                deadline,
+                message,
+                |mut client, request| async move { client.list_products(request).await },
+            )
             .await?;
         Ok(answer.products)
     }
@@ -103,35 +122,17 @@ impl Orders {
     async fn call<Q, A, F>(
         &self,
         method: Method,
+        repeat: Repeat,
         deadline: Deadline,
         message: Q,
-        send: impl FnOnce(OrdersClient<Transport>, Request<Q>) -> F,
+        send: impl Fn(OrdersClient<Transport>, Request<Q>) -> F,
     ) -> Result<A, Error>
     where
+        Q: Clone,
         F: Future<Output = Result<Response<A>, Status>>,
     {
-        let mut request = Request::new(message);
-        request.set_timeout(deadline.remaining());
-        let sending = send(self.client.clone(), request);
-        let answer = self
-            .metrics
-            .measure(method, async {
-                match timeout_at(deadline.at(), sending).await {
-                    Ok(Err(status)) => Err(in_time(status)),
-                    Ok(answer) => answer,
-                    Err(_) => Err(Status::deadline_exceeded("the request's deadline has passed")),
-                }
-            })
-            .await;
-        Ok(answer?.into_inner())
-    }
-}
-
-/// An expired `grpc-timeout` is Cancelled to tonic 0.14, on both sides; nothing else here is.
-fn in_time(status: Status) -> Status {
-    match status.code() {
-        tonic::Code::Cancelled => Status::deadline_exceeded(status.message()),
-        _ => status,
+        let send = |request| send(self.client.clone(), request);
+        self.calls.make(method, deadline, repeat, message, send).await
     }
 }
 
@@ -147,6 +148,7 @@ mod tests {
     use tower::service_fn;
 
     use super::*;
+    use crate::metrics::CATALOGUES;
 
     #[tokio::test]
     async fn a_call_carries_the_rest_of_the_deadline_and_the_correlation_id() {
@@ -156,10 +158,12 @@ mod tests {
             *sink.lock().unwrap() = request.headers().clone();
             std::future::ready(Err::<http::Response<tonic::body::Body>, _>(Status::aborted("")))
         });
-        let registry = Registry::new("web-gateway", &[RequestMetrics::CATALOGUE]);
+        let registry = Registry::new("web-gateway", CATALOGUES);
         let layer = instrumentation::rpc::ClientLayer(ClientMetrics::register(&registry));
         let transport = Transport::new(tower::Layer::layer(&layer, wire));
-        let orders = Orders::new(transport, RequestMetrics::register(&registry));
+        let config = crate::tests::config_with(&[]);
+        let calls = crate::calls(&config, &crate::Tuning::of(&config), &registry);
+        let orders = Orders::new(transport, calls);
 
         let deadline = Deadline::after(Duration::from_secs(5));
         tokio::time::sleep(Duration::from_millis(10)).await;

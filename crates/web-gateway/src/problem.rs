@@ -1,5 +1,7 @@
 //! Answers that say what is wrong: RFC 9457 problem details with a stable code.
 
+use std::time::Duration;
+
 use axum::{
     Json,
     response::{IntoResponse, Response},
@@ -47,6 +49,19 @@ codes! {
     /// The header `Idempotency-Key` is there but is not a key.
     InvalidIdempotencyKey = "invalid_idempotency_key", BAD_REQUEST,
         "The idempotency key is not valid";
+    /// The payment provider will not pay; the stock is back.
+    PaymentDeclined = "payment_declined", PAYMENT_REQUIRED, "The payment was declined";
+    /// There is no token, and nobody is served without one.
+    TokenRequired = "token_required", UNAUTHORIZED, "A token is required";
+    /// The token is not one of ours, or not for this.
+    InvalidToken = "invalid_token", UNAUTHORIZED, "The token is not valid";
+    /// The token was good, and its time is over.
+    TokenExpired = "token_expired", UNAUTHORIZED, "The token has expired";
+    /// Nobody has this name and this password.
+    InvalidCredentials = "invalid_credentials", UNAUTHORIZED,
+        "The name or the password is wrong";
+    /// It is somebody else's.
+    Forbidden = "forbidden", FORBIDDEN, "This is not yours";
     /// Nothing is served at this path.
     NotFound = "not_found", NOT_FOUND, "There is nothing here";
     /// There is no order with this id, or it is not an id at all.
@@ -62,6 +77,8 @@ codes! {
     /// The body is not `application/json`, or is compressed.
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE,
         "The body must be application/json";
+    /// The body is JSON, but not what is asked for.
+    InvalidForm = "invalid_form", UNPROCESSABLE_ENTITY, "The form is not valid";
     /// The body is JSON, but not an order.
     InvalidOrder = "invalid_order", UNPROCESSABLE_ENTITY, "The order is not valid";
     /// The shop does not sell this SKU.
@@ -69,10 +86,19 @@ codes! {
     /// The idempotency key belongs to an earlier, different order.
     IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY,
         "The idempotency key was used for another order";
+    /// This client asks for too much; it may ask again after `Retry-After`.
+    RateLimited = "rate_limited", TOO_MANY_REQUESTS, "That were too many requests";
+    /// The password was wrong too often; try again after `Retry-After`.
+    TooManyAttempts = "too_many_attempts", TOO_MANY_REQUESTS, "Too many wrong passwords";
     /// A defect on our side.
     Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong on our side";
     /// The shop cannot do this just now; try again after `Retry-After`.
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The shop is not available just now";
+    /// Nobody can be paid just now, and nothing was placed; try again after `Retry-After`.
+    PaymentUnavailable = "payment_unavailable", SERVICE_UNAVAILABLE,
+        "Payments are not available just now";
+    /// The shop has too much to do just now, and has done nothing; try again after `Retry-After`.
+    Overloaded = "overloaded", SERVICE_UNAVAILABLE, "The shop has too much to do";
     /// The shop did not answer in time; an order may or may not have been placed.
     DeadlineExceeded = "deadline_exceeded", GATEWAY_TIMEOUT, "The shop did not answer in time";
 }
@@ -133,6 +159,9 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "items[0].quantity")]
     pub field: Option<String>,
+    /// In how long to try again, which is said in a header.
+    #[serde(skip)]
+    pub retry_after: Option<Duration>,
 }
 
 impl Problem {
@@ -148,21 +177,28 @@ impl Problem {
             correlation_id: id.map(|id| id.to_string()).unwrap_or_default(),
             trace_id: trace::current().map(|span| span.trace_id().to_string()),
             field,
+            retry_after: None,
         }
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        let retry_after = self.retry_after.map(whole_seconds);
         let status = StatusCode::from_u16(self.status).expect("a code has a valid status");
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
+}
+
+/// What the header can say: at least a second, and not less than it takes.
+fn whole_seconds(time: Duration) -> u64 {
+    (time.as_secs() + u64::from(time.subsec_nanos() > 0)).max(1)
 }
 
 #[cfg(test)]
@@ -170,6 +206,12 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+
+    #[test]
+    fn a_time_is_said_in_whole_seconds_and_never_less_than_it_is() {
+        let seconds = |millis| whole_seconds(Duration::from_millis(millis));
+        assert_eq!([0, 1, 1000, 1001, 2600].map(seconds), [1, 1, 1, 2, 3]);
+    }
 
     #[test]
     fn a_code_is_snake_case_unique_and_an_error() {

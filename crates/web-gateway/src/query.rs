@@ -17,7 +17,7 @@ use crate::{
 /// The longest cursor that is passed on, in bytes.
 const CURSOR_LENGTH: usize = 512;
 
-/// Which orders; all of them if nothing is said.
+/// Which orders; all that the caller may see if nothing is said.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "describes the query in /openapi.json; `parse` reads it")]
@@ -77,10 +77,16 @@ fn read(uri: &Uri) -> Result<Filter, Invalid> {
 
 fn status(text: &str) -> Result<OrderStatus, Invalid> {
     match text {
+        "pending" => Ok(OrderStatus::Pending),
         "placed" => Ok(OrderStatus::Placed),
+        "declined" => Ok(OrderStatus::Declined),
         "fulfilled" => Ok(OrderStatus::Fulfilled),
         "failed" => Ok(OrderStatus::Failed),
-        _ => Err(invalid("status", "must be placed, fulfilled or failed")),
+        "refunded" => Ok(OrderStatus::Refunded),
+        _ => Err(invalid(
+            "status",
+            "must be pending, placed, declined, fulfilled, failed or refunded",
+        )),
     }
 }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use contract::shop::v1::orders_server::SERVICE_NAME;
 use instrumentation::health::Check;
+use resilience::Balanced;
 use tokio::time::{MissedTickBehavior, interval, timeout};
-use tonic::transport::Channel;
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
@@ -16,9 +16,9 @@ const PATIENCE: Duration = Duration::from_millis(800);
 
 /// Keeps `check` up to date, for as long as it runs.
 ///
-/// The channel is the one that calls go through, which is thereby connected before the first.
-pub(crate) async fn watch(channel: Channel, check: Check) {
-    let mut client = HealthClient::new(channel);
+/// It asks as calls do, so that the answer is theirs.
+pub(crate) async fn watch(replicas: Balanced, check: Check) {
+    let mut client = HealthClient::new(replicas);
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -27,7 +27,7 @@ pub(crate) async fn watch(channel: Channel, check: Check) {
     }
 }
 
-async fn serves(client: &mut HealthClient<Channel>) -> bool {
+async fn serves(client: &mut HealthClient<Balanced>) -> bool {
     let request = HealthCheckRequest { service: SERVICE_NAME.to_owned() };
     match client.check(request).await {
         Ok(answer) => answer.into_inner().status() == ServingStatus::Serving,

@@ -1,5 +1,7 @@
 //! The HTTP hop: each route reads its request, asks order-api and answers.
 
+use std::sync::Arc;
+
 use axum::{
     Extension, Json,
     extract::{FromRequestParts, Path, Request, State},
@@ -8,18 +10,21 @@ use axum::{
 use bytes::Bytes;
 use contract::order::{IdempotencyKey, Invalid};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header, request::Parts};
+use identity::{Caller, Denied};
 use instrumentation::side::{self, Side};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 use crate::{
-    answer::{Order, OrderPage, Product, ProductList},
+    answer::{Order, OrderPage, OrderStatus, ProductList},
+    auth::{self, Auth},
     body,
     cart::{self, NewOrder},
     deadline::Deadline,
     error::Error,
     orders::Orders,
     page, query,
+    shelf::Shelf,
 };
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -28,7 +33,9 @@ const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-repl
 /// What the routes need.
 #[derive(Clone, Debug)]
 pub(crate) struct Gateway {
+    pub(crate) auth: Arc<Auth>,
     pub(crate) orders: Orders,
+    pub(crate) shelf: Shelf,
     pub(crate) side: Side,
     pub(crate) body_limit: usize,
     /// The description of the API, as JSON.
@@ -41,6 +48,8 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         .routes(routes!(place_order, list_orders))
         .routes(routes!(get_order))
         .routes(routes!(list_products))
+        .routes(routes!(auth::routes::login))
+        .routes(routes!(auth::routes::refresh))
         .routes(routes!(health))
         .routes(routes!(ready))
         .routes(routes!(metrics))
@@ -50,8 +59,11 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
 
 /// Place an order
 ///
-/// Stock is reserved and the order stored, all or nothing. Send an `Idempotency-Key` to be able to
-/// repeat a request whose answer was lost: the first answer comes again.
+/// Stock is reserved, the order stored and paid. A declined payment is 402, and the stock is back.
+/// If nobody can say yet whether it is paid, the order is accepted as `pending` and moves on by
+/// itself. It is placed for whoever asks; an admin may place it for somebody else. Send an
+/// `Idempotency-Key` to be able to repeat a request whose answer was lost: nothing is placed twice,
+/// and the answer says what has become of the order.
 #[utoipa::path(post, path = "/orders", tag = "orders", request_body = NewOrder,
     params(("Idempotency-Key" = Option<String>, Header, nullable = false, min_length = 1,
             max_length = 255, pattern = "^[!-~]+$",
@@ -59,19 +71,32 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
     responses((status = 201, body = Order, description = "The order, as it was placed.", headers(
         ("Location" = String, description = "Where the order is."),
         ("Idempotent-Replayed" = String,
-         description = "`true` if this repeats the answer to an earlier request; else absent.")))))]
+         description = "`true` if an earlier request placed it; else absent."))),
+        (status = 202, body = Order,
+         description = "The order is accepted; whether it is paid will show.", headers(
+        ("Location" = String, description = "Where the order is."),
+        ("Idempotent-Replayed" = String,
+         description = "`true` if an earlier request placed it; else absent.")))))]
 async fn place_order(
     State(gateway): State<Gateway>,
     Extension(deadline): Extension<Deadline>,
+    Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Result<Response, Error> {
     let key = idempotency_key(request.headers()).map_err(Error::InvalidIdempotencyKey)?;
     let body = body::read(request, gateway.body_limit, deadline).await?;
-    let cart = cart::parse(&body)?;
+    let cart = cart::parse(&body, &caller.subject)?;
+    if !caller.may_act_for(cart.customer_id().as_str()) {
+        return Err(Denied.into());
+    }
     let (order, replayed) = gateway.orders.place(deadline, &cart, key.as_ref()).await?;
     let order = Order::try_from(order)?;
     let location = [(header::LOCATION, format!("/orders/{}", order.id))];
-    let mut response = (StatusCode::CREATED, location, Json(order)).into_response();
+    let status = match order.status {
+        OrderStatus::Pending => StatusCode::ACCEPTED,
+        _ => StatusCode::CREATED,
+    };
+    let mut response = (status, location, Json(order)).into_response();
     if replayed {
         response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
     }
@@ -79,21 +104,26 @@ async fn place_order(
 }
 
 /// List orders, newest first
+///
+/// A customer's own; an admin sees those of everybody.
 #[utoipa::path(get, path = "/orders", tag = "orders", params(query::ListOrders),
     responses((status = 200, body = OrderPage, description = "A page of orders.")))]
 async fn list_orders(
     State(gateway): State<Gateway>,
     Extension(deadline): Extension<Deadline>,
+    Extension(caller): Extension<Caller>,
     uri: Uri,
 ) -> Result<Json<OrderPage>, Error> {
-    let filter = query::parse(&uri)?;
+    let mut filter = query::parse(&uri)?;
+    filter.customer_id = caller.whose_orders(filter.customer_id)?;
     let page = gateway.orders.list(deadline, filter).await?;
     Ok(Json(page.try_into()?))
 }
 
 /// Look at an order
 ///
-/// An id that is not a UUID is the id of no order: 404, not 400.
+/// An id that is not a UUID is the id of no order: 404, not 400. An order of somebody else is not
+/// there either.
 #[utoipa::path(get, path = "/orders/{id}", tag = "orders",
     params(("id" = Uuid, Path, description = "The order's id.",
             example = "01980000-0000-7000-8000-000000000000")),
@@ -101,21 +131,29 @@ async fn list_orders(
 async fn get_order(
     State(gateway): State<Gateway>,
     Extension(deadline): Extension<Deadline>,
+    Extension(caller): Extension<Caller>,
     OrderId(id): OrderId,
 ) -> Result<Json<Order>, Error> {
     let order = gateway.orders.get(deadline, id).await?;
+    // order-api does not give it away; this is for the day that it does.
+    if !caller.may_act_for(&order.customer_id) {
+        return Err(Error::NotYourOrder);
+    }
     Ok(Json(order.try_into()?))
 }
 
 /// List what the shop sells
+///
+/// The list is kept for a moment and may be shown a little old; `Age` says how old.
 #[utoipa::path(get, path = "/products", tag = "orders",
-    responses((status = 200, body = ProductList, description = "Everything, by SKU.")))]
+    responses((status = 200, body = ProductList, description = "Everything, by SKU.", headers(
+        ("Age" = u64, description = "For how many seconds it has been kept."),
+        ("Cache-Control" = String, description = "For how long it is good.")))))]
 async fn list_products(
     State(gateway): State<Gateway>,
     Extension(deadline): Extension<Deadline>,
-) -> Result<Json<ProductList>, Error> {
-    let products = gateway.orders.products(deadline).await?;
-    Ok(Json(ProductList { products: products.into_iter().map(Product::from).collect() }))
+) -> Result<Response, Error> {
+    gateway.shelf.show(deadline).await
 }
 
 /// Is the gateway alive?

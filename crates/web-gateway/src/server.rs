@@ -3,7 +3,7 @@
 use std::{io, sync::Arc, time::Duration};
 
 use axum::Router;
-use hyper::server::conn::http1;
+use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -15,8 +15,9 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::util::MapRequest;
 
-use crate::metrics::Peer;
+use crate::{metrics, rate::Peer};
 
 /// The most connections at a time; more wait in the operating system's queue.
 const CONNECTIONS: usize = 2048;
@@ -31,21 +32,21 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
-    network: net::Metrics<Peer>,
+    network: net::Metrics<metrics::Peer>,
     shutdown: CancellationToken,
 ) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
     let connections = TaskTracker::new();
     while let Some(accepted) = shutdown.run_until_cancelled(accept(&listener, &slots)).await {
         match accepted {
-            Ok((stream, slot)) => {
+            Ok((stream, peer, slot)) => {
                 // Small answers must not wait for the client's acknowledgment; without it they are
                 // only slower.
                 let _ = stream.set_nodelay(true);
-                let stream = network.meter(Peer::Clients, stream);
+                let stream = network.meter(metrics::Peer::Clients, stream);
                 let (router, shutdown) = (router.clone(), shutdown.clone());
                 connections.spawn(async move {
-                    converse(stream, router, shutdown).await;
+                    converse(stream, peer, router, shutdown).await;
                     drop(slot);
                 });
             }
@@ -63,18 +64,27 @@ pub(crate) async fn serve(
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+) -> io::Result<(TcpStream, Peer, OwnedSemaphorePermit)> {
     let slot = Arc::clone(slots).acquire_owned().await.expect("nobody closes the semaphore");
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, slot))
+    let (stream, address) = listener.accept().await?;
+    Ok((stream, Peer(address), slot))
 }
 
 /// Serves one connection to its end.
-async fn converse(stream: Metered<TcpStream>, router: Router, shutdown: CancellationToken) {
+async fn converse(
+    stream: Metered<TcpStream>,
+    peer: Peer,
+    router: Router,
+    shutdown: CancellationToken,
+) {
+    let service = MapRequest::new(router, move |mut request: http::Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        request
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         ended = connection.as_mut() => return log(ended),

@@ -237,9 +237,9 @@ pub(crate) async fn a_quorum_queue_is_there_to_stay(world: &World) -> Result<()>
 
 pub(crate) async fn an_unused_queue_expires(world: &World) -> Result<()> {
     let mut client = world.client().await?;
-    let queue = client.fresh_queue(table([("x-expires", number(300))])).await?;
+    let queue = client.fresh_queue(table([("x-expires", number(2_000))])).await?;
     let consumer = client.consume(&queue).await?;
-    tokio::time::sleep(2 * std::time::Duration::from_millis(300)).await;
+    tokio::time::sleep(2 * std::time::Duration::from_secs(2)).await;
     // A second connection only looks: a passive declaration would count as use.
     client.fill(&queue, &["still here"]).await?;
     client.channel.basic_cancel(consumer.tag(), BasicCancelOptions::default()).await?;

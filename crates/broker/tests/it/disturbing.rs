@@ -124,7 +124,8 @@ pub(crate) async fn what_a_client_does_not_read_stays_in_its_queue() -> Result<(
     let client = world.client().await?;
     let queue = client.fresh_queue(table([])).await?;
     let mut stream = TcpStream::connect(world.address()).await?;
-    stream.write_all(&login()).await?;
+    // It does not read: it cannot know whether the broker is alive, and does not ask.
+    stream.write_all(&login(0)).await?;
     stream.write_all(&method(1, b"\x00\x14\x00\x0a\x00")).await?;
     let queue_length = [u8::try_from(queue.len())?];
     let consume = [
@@ -168,7 +169,7 @@ pub(crate) async fn a_silent_client_is_dropped_after_two_heartbeats() -> Result<
     let world = World::embedded_with(config).await?;
     let handle = world.handle.clone().expect("the embedded broker");
     let mut stream = TcpStream::connect(world.address()).await?;
-    stream.write_all(&login()).await?;
+    stream.write_all(&login(1)).await?;
     testbed::eventually(PATIENCE, "the connection", async || {
         (handle.stats().connections == 1).then_some(())
     })
@@ -181,15 +182,15 @@ pub(crate) async fn a_silent_client_is_dropped_after_two_heartbeats() -> Result<
     Ok(())
 }
 
-/// The bytes with which a client logs in and promises a heartbeat each second: the protocol
-/// header, start-ok, tune-ok and open.
-fn login() -> Vec<u8> {
+/// The bytes with which a client logs in and promises a heartbeat each so many seconds, or with 0
+/// none: the protocol header, start-ok, tune-ok and open.
+fn login(heartbeat: u8) -> Vec<u8> {
     let credentials =
         b"\x00\x0a\x00\x0b\x00\x00\x00\x00\x05PLAIN\x00\x00\x00\x0c\x00guest\x00guest\x05en_US";
     [
         b"AMQP\x00\x00\x09\x01".to_vec(),
         method(0, credentials),
-        method(0, b"\x00\x0a\x00\x1f\x07\xff\x00\x02\x00\x00\x00\x01"),
+        method(0, &[b"\x00\x0a\x00\x1f\x07\xff\x00\x02\x00\x00\x00", &[heartbeat][..]].concat()),
         method(0, b"\x00\x0a\x00\x28\x01/\x00\x00"),
     ]
     .concat()

@@ -15,6 +15,7 @@ pub(super) fn dashboard() -> Dashboard {
     .next(&["start-here", "slos"])
     .row("Today's trade", trade())
     .row("Orders and revenue", orders())
+    .row("Money", money())
     .row("Stock of all products", stock())
     .row("Customers", customers())
 }
@@ -43,7 +44,7 @@ fn trade() -> [Panel; 6] {
             .too_low(0.99, 0.95),
         Panel::stat("Orders open", Unit::Count)
             .says("Placed and not ended. Good: a handful; they are paid for and nobody packs them.")
-            .draws(r#"sum(orders{status="placed"})"#, "open")
+            .draws(r#"max(orders{status="placed"})"#, "open")
             .too_high(20.0, 100.0)
             .next("queue"),
         Panel::stat("Sold out", Unit::Count)
@@ -73,10 +74,51 @@ fn orders() -> [Panel; 4] {
             .next("order-api"),
         Panel::areas("Orders by status", Unit::Count)
             .says("All there are. Good: placed stays thin while fulfilled grows.")
-            .draws("sum by (status) (orders)", "{{status}}")
+            .draws("max by (status) (orders)", "{{status}}")
             .tone("fulfilled", Level::Good)
-            .tone("placed", Level::Warn)
-            .tone("failed", Level::Bad),
+            .tone("pending|placed", Level::Warn)
+            .tone("failed|refunded|declined", Level::Bad),
+    ]
+    .map(|panel| panel.size(6, 8))
+}
+
+fn money() -> [Panel; 4] {
+    [
+        Panel::lines("Money taken and given back", Unit::Euro)
+            .says("In the last minute. Good: taken moves with the orders, given back stays at 0.")
+            .draws("sum(increase(captured_minor_total[1m])) / 100", "taken")
+            .draws("sum(increase(refunds_minor_total[1m])) / 100", "given back"),
+        Panel::areas("Payments, by what they came to", Unit::PerMinute)
+            .says(
+                "Good: as many captured as authorized, a moment later; a few declined. Voided and \
+                 refunded: orders that could not be fulfilled.",
+            )
+            .draws(per_minute("status", "payments_total"), "{{status}}")
+            .tone("captured", Level::Good)
+            .tone("voided|refunded", Level::Bad)
+            .next("order-api"),
+        Panel::lines("Declined", Unit::Ratio)
+            .says("Share of the payments that the provider declines. Good: steady, about 2%.")
+            .draws(
+                share(
+                    "",
+                    r#"payments_total{status="declined"}"#,
+                    r#"payments_total{status=~"authorized|declined"}"#,
+                ),
+                "declined",
+            ),
+        Panel::lines("No word from the provider", Unit::PerMinute)
+            .says(
+                "Orders accepted before anybody knew whether they are paid, and orders refused \
+                 because nobody can pay. Good: 0.",
+            )
+            .draws(per_minute("", "payments_undecided_total"), "not known yet")
+            .draws(
+                per_minute("", r#"orders_refused_total{reason="payment_unavailable"}"#),
+                "refused",
+            )
+            .bad_from(1.0)
+            .next("slos"),
     ]
     .map(|panel| panel.size(6, 8))
 }
@@ -113,7 +155,7 @@ fn customers() -> [Panel; 4] {
             .says("Good: served. Refused: the shop says no; failed: it cannot; the rest is worse.")
             .draws(rate("outcome", "lab_customer_requests_total"), "{{outcome}}")
             .tone("served", Level::Good)
-            .tone("refused", Level::Warn)
+            .tone("declined|refused", Level::Warn)
             .tone("failed|timed_out|unreachable|dropped", Level::Bad)
             .next("web-gateway"),
         Panel::lines("Waiting, by journey", Unit::Seconds)

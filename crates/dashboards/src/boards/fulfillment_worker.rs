@@ -68,7 +68,7 @@ fn room() -> [Panel; 3] {
             .next("queue"),
         Panel::timeline("Broker")
             .says("Whether the worker takes messages from the broker. Good: connected all along.")
-            .draws("fulfillment_connected", "worker")
+            .draws("fulfillment_connected", "worker {{instance}}")
             .means(1, "connected", Level::Good)
             .means(0, "not connected", Level::Bad)
             .size(8, 8)

@@ -3,8 +3,10 @@
 mod alerts;
 mod business;
 mod database;
+mod faults;
 mod fulfillment_worker;
 mod hosts;
+mod load;
 mod order_api;
 mod queue;
 mod slos;
@@ -28,5 +30,7 @@ pub fn all() -> Vec<Dashboard> {
         business::dashboard(),
         alerts::dashboard(),
         telemetry::dashboard(),
+        load::dashboard(),
+        faults::dashboard(),
     ]
 }

@@ -17,7 +17,9 @@ pub(super) fn dashboard() -> Dashboard {
     .row("Calls: rate, errors, duration", requests())
     .row("Where the time goes", [heatmap(), in_hand()])
     .row("Orders: placed, refused, waiting", orders())
+    .row("Payment provider: asked over HTTP, and not ours", provider())
     .row("Outbox: events on their way to the broker", outbox())
+    .row("Resilience: what keeps it standing", resilience())
     .row("Connections and bytes", rows::network("order-api"))
     .row("Process and runtime", rows::runtime("order-api"))
 }
@@ -99,6 +101,46 @@ fn orders() -> [Panel; 4] {
     .map(|panel| panel.size(6, 8))
 }
 
+fn provider() -> [Panel; 4] {
+    let duration = "payment_provider_request_duration_seconds";
+    [
+        Panel::areas("Requests, by how they end", Unit::RequestsPerSecond)
+            .says("Good: all ok. Timed out: slow; unreachable: away; failed: it answers errors.")
+            .draws(rate("outcome", "payment_provider_requests_total"), "{{outcome}}")
+            .tone("ok", Level::Good)
+            .tone("failed|timed_out|unreachable|rejected", Level::Bad),
+        Panel::lines("Duration, by operation", Unit::Seconds)
+            .says("p95 until its answer. Good: below 50 ms; at 1 s it is cut off.")
+            .draws(format!("{} > 0", quantile(0.95, "operation", duration, "")), "{{operation}}")
+            .exemplars()
+            .bad_from(0.5),
+        Panel::lines("Sent again", Unit::PerSecond)
+            .says("Good: 0. Not allowed: the retry budget was spent, so that trouble stays small.")
+            .draws(rate("", "payment_provider_retries_total"), "sent again")
+            .draws(rate("", r#"retry_budget_exhausted_total{job="order-api"}"#), "not allowed"),
+        Panel::lines("Overdue", Unit::Seconds)
+            .says(
+                "How long the order that is overdue longest has waited for somebody to go on with \
+                 it. Good: 0; alert OrdersOverdue above 20 s.",
+            )
+            .draws("max(orders_longest_overdue_seconds)", "overdue")
+            .bad_from(20.0),
+    ]
+    .map(|panel| panel.size(6, 8))
+}
+
+fn resilience() -> [Panel; 2] {
+    let shed = Panel::areas("Refused without work", Unit::RequestsPerSecond)
+        .says(
+            "Calls refused because too many were in hand already. Good: 0. Then what is begun is \
+             still finished in time (alert LoadShedding).",
+        )
+        .draws(rate("", "grpc_requests_shed_total"), "overloaded")
+        .tone("overloaded", Level::Bad)
+        .next("web-gateway");
+    [rows::slots("order-api"), shed].map(|panel| panel.size(12, 8))
+}
+
 fn outbox() -> [Panel; 4] {
     [
         Panel::areas("Publishes, by result", Unit::PerSecond)
@@ -120,7 +162,7 @@ fn outbox() -> [Panel; 4] {
             .bad_from(15.0),
         Panel::timeline("Broker")
             .says("Whether the relay is connected to the broker. Good: connected all along.")
-            .draws("outbox_broker_connected", "relay")
+            .draws("outbox_broker_connected", "relay {{instance}}")
             .means(1, "connected", Level::Good)
             .means(0, "not connected", Level::Bad),
     ]

@@ -14,7 +14,7 @@ struct Objective {
     budget: f64,
 }
 
-const OBJECTIVES: [Objective; 3] = [
+const OBJECTIVES: [Objective; 4] = [
     Objective {
         slo: "availability",
         heading: "Availability: 99.5% of the requests are not answered with a 5xx",
@@ -34,6 +34,13 @@ const OBJECTIVES: [Objective; 3] = [
         heading: "Fulfillment: 99% of the time no order has waited longer than 30 s",
         promise: "at most 1% of the time an order has waited longer than 30 s",
         errors: "orders:fulfillment_late:ratio",
+        budget: 0.01,
+    },
+    Objective {
+        slo: "payment",
+        heading: "Payment: the provider decides 99% of the orders, in favor or not",
+        promise: "at most 1% of the orders get no word from the payment provider",
+        errors: "payments:undecided:ratio_rate",
         budget: 0.01,
     },
 ];

@@ -19,7 +19,9 @@ pub(super) fn dashboard() -> Dashboard {
     .row("Requests: rate, errors, duration", requests())
     .row("Where the time goes", [heatmap(), endpoints()])
     .row("Calls to order-api", calls())
+    .row("Resilience: what keeps it standing", resilience())
     .row("Requests in hand and their bodies", traffic())
+    .row("Who asks", identity())
     .row("Connections and bytes", rows::network(JOB))
     .row("Process and runtime", rows::runtime(JOB))
 }
@@ -78,13 +80,64 @@ fn calls() -> impl Iterator<Item = Panel> {
     let [ended, failed, duration] = rows::calls(JOB);
     let retries = Panel::lines("Attempts per request", Unit::Times)
         .says(
-            "How often a call is made for each answer that is wanted. Good: 1. From 1.2 on, \
-             retries are a load of their own (alert RetryRatioHigh).",
+            "How often a call is made for each answer that is wanted. Good: 1. From 1.1 on, \
+             half of the retry budget is used up (alert RetryRatioHigh); above 1.2 it is empty.",
         )
         .draws(share("", &attempts, &requests), "attempts")
-        .too_high(1.05, 1.2)
+        .too_high(1.05, 1.1)
         .next("order-api");
     [retries, ended, failed, duration].into_iter().map(|panel| panel.size(6, 8))
+}
+
+fn resilience() -> [Panel; 4] {
+    let state = |name: &str| {
+        format!(r#"max by (circuit) (circuit_breaker_state{{job="{JOB}", state="{name}"}})"#)
+    };
+    let circuits = Panel::timeline("Circuits")
+        .says(
+            "Whether order-api is asked. Good: closed all along. Open: it has failed too often, \
+             and is spared for two seconds; half open: a few calls find out whether it is back \
+             (alert CircuitOpen).",
+        )
+        .draws(format!("{} + 2 * {}", state("half_open"), state("open")), "{{circuit}}")
+        .means(0, "closed", Level::Good)
+        .means(1, "half open", Level::Warn)
+        .means(2, "open", Level::Bad)
+        .next("order-api");
+    let refused = Panel::areas("Refused without work", Unit::RequestsPerSecond)
+        .says(
+            "Requests refused so that others can be served, and calls that were not tried again \
+             because the retry budget was used up. Good: 0. rate_limited is one client's doing, \
+             overloaded is everybody's (alert LoadShedding), circuit_open is order-api's.",
+        )
+        .draws(rate("reason", "http_requests_shed_total"), "{{reason}}")
+        .draws(rate("", r#"retry_budget_exhausted_total{job="web-gateway"}"#), "not tried again")
+        .tone("overloaded|circuit_open", Level::Bad);
+    let cache = Panel::areas("Products from the cache", Unit::RequestsPerSecond)
+        .says(
+            "Requests for the products, by what was in the cache. Good: few that miss, which wait \
+             for order-api. Only stale: order-api does not answer, and the list grows old.",
+        )
+        .draws(rate("result", "cache_requests_total"), "{{result}}")
+        .tone("hit", Level::Good);
+    [circuits, rows::slots(JOB), refused, cache].map(|panel| panel.size(6, 8))
+}
+
+fn identity() -> [Panel; 2] {
+    [
+        Panel::areas("Logins", Unit::RequestsPerSecond)
+            .says(
+                "Attempts to sign in, by how they ended. Good: few, and accepted. Rejected and then \
+                 limited: somebody guesses a password. Failed: order-api could not say.",
+            )
+            .draws(rate("outcome", "auth_logins_total"), "{{outcome}}"),
+        Panel::areas("Refused for whose they were", Unit::RequestsPerSecond)
+            .says(
+                "Requests with no good token, or for what is somebody else's. Good: none. Many \
+                 invalid ones at once: the secret has changed; forbidden: somebody tries.",
+            )
+            .draws(trouble("reason", "auth_rejections_total"), "{{reason}}"),
+    ]
 }
 
 fn traffic() -> [Panel; 3] {

@@ -132,6 +132,14 @@ impl Observer {
         .await;
     }
 
+    pub(crate) async fn wait_for_consumers(&self, queue: &str, count: u32) {
+        eventually(PATIENCE, &format!("{count} consumers of {queue}"), async || {
+            let queue = self.queue(queue).await.expect("the queue can be asked");
+            (queue.consumer_count() == count).then_some(())
+        })
+        .await;
+    }
+
     /// Waits for a message in a queue and takes it; it is not settled.
     pub(crate) async fn take(&self, queue: &str) -> Delivery {
         eventually(PATIENCE, &format!("a message in {queue}"), async || {

@@ -1,18 +1,30 @@
 //! The shop around the worker: a real order-api on SQLite, a queue, and a customer.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
-use contract::shop::v1::{
-    CartItem, GetOrderRequest, ListProductsRequest, OrderStatus, PlaceOrderRequest,
-    orders_client::OrdersClient,
+use contract::{
+    order::CustomerId,
+    shop::v1::{
+        CartItem, GetOrderRequest, ListProductsRequest, OrderStatus, PlaceOrderRequest,
+        orders_client::OrdersClient,
+    },
 };
+use identity::{
+    Caller,
+    present::{Present, Presenting},
+    secret::Secret,
+    standing::Standing,
+    token::Issuer,
+};
+use provider::{Behaviour, Provider};
 use tempfile::TempDir;
 use testbed::{eventually, free_port};
-use tokio::task::JoinHandle;
+use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
+use tower::Layer as _;
 
 use crate::{
     broker::{Broker, Observer},
@@ -26,9 +38,10 @@ pub(crate) const QUANTITY: u32 = 2;
 
 pub(crate) struct Shop {
     pub(crate) broker: Broker,
-    orders: OrdersClient<Channel>,
+    orders: OrdersClient<Presenting<Channel, Arc<Standing>>>,
     order_api: Option<(JoinHandle<Result<()>>, CancellationToken)>,
     order_api_port: u16,
+    provider_url: String,
     folder: TempDir,
 }
 
@@ -45,9 +58,10 @@ impl Shop {
         let endpoint = Endpoint::try_from(format!("http://127.0.0.1:{order_api_port}"))?;
         let mut shop = Self {
             broker,
-            orders: OrdersClient::new(endpoint.connect_lazy()),
+            orders: OrdersClient::new(Present(ada()).layer(endpoint.connect_lazy())),
             order_api: None,
             order_api_port,
+            provider_url: start_provider().await?,
             folder: tempfile::tempdir()?,
         };
         shop.start_order_api().await;
@@ -61,6 +75,8 @@ impl Shop {
             &format!("--side-listen=127.0.0.1:{}", free_port()),
             &format!("--database-url=sqlite://{}", self.folder.path().join("shop.db").display()),
             &format!("--amqp-url={}", self.broker.url()),
+            &format!("--payment-provider-url={}", self.provider_url),
+            "--demo-users=",
         ])
         .config;
         let shutdown = CancellationToken::new();
@@ -89,7 +105,7 @@ impl Shop {
         let request = PlaceOrderRequest {
             customer_id: "ada".to_owned(),
             items: vec![CartItem { sku, quantity: QUANTITY }],
-            idempotency_key: String::new(),
+            ..Default::default()
         };
         let answer = self.orders.clone().place_order(request).await?.into_inner();
         Ok(answer.order.context("an order was placed")?.id)
@@ -128,4 +144,21 @@ impl Shop {
         let product = answer.products.into_iter().next().context("the shop sells something")?;
         Ok((product.sku, product.stock))
     }
+}
+
+/// A provider that declines nothing, until the end of the test process; where it is.
+async fn start_provider() -> Result<String> {
+    let provider = Provider::new(provider::Config::default());
+    provider.set_behaviour(Behaviour { decline_rate: 0.0, ..provider.behaviour() });
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    tokio::spawn(provider.serve(listener, CancellationToken::new()));
+    Ok(url)
+}
+
+/// The tokens of the customer.
+fn ada() -> Arc<Standing> {
+    let secret: Secret = Secret::DEMO.parse().expect("it is long enough");
+    let ada = CustomerId::parse("name", "ada").expect("a name");
+    Arc::new(Standing::new(Issuer::new(&secret), Caller::customer(ada)))
 }

@@ -7,8 +7,10 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use faults::{Arming, Effect, Seam};
 use rustix::process::{Pid, Signal, kill_process};
 use testbed::{eventually, free_port};
+use uuid::Uuid;
 
 use crate::shop::PATIENCE;
 
@@ -63,6 +65,24 @@ impl Worker {
     pub(crate) async fn wait_for_messages(&self, outcome: &str, least: f64) {
         let series = format!("fulfillment_messages_total{{outcome=\"{outcome}\"}}");
         self.wait_for(&series, least).await;
+    }
+
+    /// Turns effects on at seams, as the lab would, and everything else off.
+    pub(crate) async fn arm(&self, armed: impl IntoIterator<Item = (Seam, Effect)>) -> Result<()> {
+        eventually(PATIENCE, "a side port", async || self.ready().await).await;
+        let armings: Vec<_> = armed
+            .into_iter()
+            .map(|(seam, effect)| Arming { id: Uuid::nil(), seam, effect, remaining_ms: 60_000 })
+            .collect();
+        let url = format!("{}{}", self.side, faults::control::PATH);
+        let answer = reqwest::Client::new().put(url).json(&armings).send().await?;
+        answer.error_for_status()?;
+        Ok(())
+    }
+
+    /// All that it has logged.
+    pub(crate) fn log(&self) -> Result<String> {
+        Ok(std::fs::read_to_string(&self.log)?)
     }
 
     /// What `/ready` answers: whether all is well, and the words.

@@ -49,7 +49,7 @@ pub struct Export {
 ///
 /// Without an endpoint there are still trace ids, for log lines and answers, but nothing is
 /// recorded.
-pub fn start(service: &'static str, environment: &str, config: &Config) -> Export {
+pub fn start(service: &'static str, version: &str, environment: &str, config: &Config) -> Export {
     if config.otel_sdk_disabled {
         return Export::default();
     }
@@ -58,7 +58,7 @@ pub fn start(service: &'static str, environment: &str, config: &Config) -> Expor
         trace::use_tracer(provider.tracer(service));
         return Export::default();
     };
-    let resource = resource(service, environment);
+    let resource = resource(service, version, environment);
     let queue = |flow| Arc::new(Queue::new(config.queue_size, config.batch_size, flow));
     let spans = Spans(queue(&flow::SPANS));
     let logs = Arc::new(Queue::new(config.queue_size, config.batch_size, &flow::LOGS));
@@ -101,14 +101,14 @@ impl Export {
     }
 }
 
-/// Who sends: the service, this process of it, and where it runs; `OTEL_RESOURCE_ATTRIBUTES` adds
+/// Who sends: the service and its version, this process of it, and where it runs; `OTEL_RESOURCE_ATTRIBUTES` adds
 /// to it.
-fn resource(service: &'static str, environment: &str) -> Resource {
+fn resource(service: &'static str, version: &str, environment: &str) -> Resource {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     Resource::builder()
         .with_service_name(service)
         .with_attributes([
-            KeyValue::new(attribute::SERVICE_VERSION, crate::VERSION),
+            KeyValue::new(attribute::SERVICE_VERSION, version.to_owned()),
             KeyValue::new(attribute::SERVICE_INSTANCE_ID, uuid::Uuid::now_v7().to_string()),
             KeyValue::new(attribute::DEPLOYMENT_ENVIRONMENT_NAME, environment.to_owned()),
             KeyValue::new(attribute::HOST_NAME, host),

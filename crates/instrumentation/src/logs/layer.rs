@@ -93,7 +93,8 @@ mod tests {
         let written = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&written);
         let write = move |_, line: &[u8]| sink.lock().unwrap().extend_from_slice(line);
-        let origin = Origin { service: "order-api", environment: "test".to_owned() };
+        let (version, environment) = ("1.2.3".to_owned(), "test".to_owned());
+        let origin = Origin { service: "order-api", version, environment };
         let layer = Lines { origin, shape, records: None, write };
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), work);
         let bytes = written.lock().unwrap();
@@ -117,6 +118,7 @@ mod tests {
         assert_eq!(line["level"], "warn");
         assert_eq!(line["message"], "stock is low");
         assert_eq!(line["service"], "order-api");
+        assert_eq!(line["version"], "1.2.3");
         assert_eq!(line["environment"], "test");
         assert_eq!(line["key"], "c-2");
         assert_eq!(line["order_id"], "o-1");

@@ -15,6 +15,7 @@ use crate::{export::Records, trace};
 #[derive(Debug)]
 pub(super) struct Origin {
     pub(super) service: &'static str,
+    pub(super) version: String,
     pub(super) environment: String,
 }
 
@@ -57,7 +58,7 @@ impl Line {
         map.serialize_entry("level", word(self.level))?;
         map.serialize_entry("message", &self.message)?;
         map.serialize_entry("service", origin.service)?;
-        map.serialize_entry("version", crate::VERSION)?;
+        map.serialize_entry("version", &origin.version)?;
         map.serialize_entry("environment", &origin.environment)?;
         map.serialize_entry("target", self.target)?;
         for (name, value) in self.fields.iter() {

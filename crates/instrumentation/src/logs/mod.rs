@@ -38,7 +38,8 @@ pub fn start(service: &'static str, config: &Config, export: &Export) {
         LogFormat::Auto | LogFormat::Json => Shape::Json,
         LogFormat::Text => Shape::Text { colored: io::stdout().is_terminal() },
     };
-    let origin = Origin { service, environment: config.environment.clone() };
+    let (version, environment) = (config.service_version.clone(), config.environment.clone());
+    let origin = Origin { service, version, environment };
     let lines = Lines { origin, shape, records: export.records(), write: written::write };
     // An error means that a test has started logging already.
     let _ = tracing_subscriber::registry()

@@ -31,14 +31,17 @@
 //!
 //! Since a label lists its values, a label without bounds does not compile, and every series
 //! exists at 0 from the first scrape: no first event is lost to `rate()`, no quiet panel is empty.
+//! [`Unlisted`] is the one way around it.
 
 mod declaration;
 mod exemplar;
 mod family;
 mod label;
 mod registry;
+mod unlisted;
 
 pub use declaration::{Declaration, Kind, Unit};
 pub use family::{Counter, Family, Gauge, Held, Histogram, Timer};
 pub use label::LabelSet;
 pub use registry::Registry;
+pub use unlisted::{Series, Unlisted};

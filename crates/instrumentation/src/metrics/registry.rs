@@ -1,6 +1,9 @@
 //! Where the series of one process live, and how they are shown.
 
-use std::{fmt, sync::OnceLock};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, OnceLock},
+};
 
 use metrics::{Key, Label, Metadata, Recorder as _};
 use metrics_exporter_prometheus::{
@@ -11,6 +14,7 @@ use super::{
     declaration::{Declaration, Kind},
     exemplar::Exemplars,
     family::Traced,
+    unlisted,
 };
 use crate::{export, process};
 
@@ -22,6 +26,7 @@ pub struct Registry {
     exemplars: Exemplars,
     /// Made once the rest is there.
     export: OnceLock<export::Metrics>,
+    unlisted: Mutex<Vec<Arc<unlisted::Family>>>,
     recording: bool,
 }
 
@@ -29,16 +34,25 @@ impl Registry {
     /// A registry for the metrics of `service`: those declared in `catalogues` and those that
     /// every process has.
     pub fn new(service: &'static str, catalogues: &[&'static [Declaration]]) -> Self {
+        Self::versioned(service, crate::VERSION, catalogues)
+    }
+
+    /// The same for a service that reports this version.
+    pub fn versioned(
+        service: &'static str,
+        version: &str,
+        catalogues: &[&'static [Declaration]],
+    ) -> Self {
         let registry = Self::build(catalogues, true);
-        process::identify(&registry, service);
+        process::identify(&registry, service, version);
         registry
     }
 
     /// A registry that records nothing and shows nothing but which build of `service` it is, to
     /// measure what recording costs.
-    pub fn mute(service: &'static str) -> Self {
+    pub fn mute(service: &'static str, version: &str) -> Self {
         let registry = Self::build(&[], false);
-        process::identify(&registry, service);
+        process::identify(&registry, service, version);
         registry
     }
 
@@ -55,7 +69,8 @@ impl Registry {
         let handle = recorder.handle();
         let process = metrics_process::Collector::default();
         let (exemplars, export) = (Exemplars::default(), OnceLock::new());
-        let registry = Self { recorder, handle, process, exemplars, export, recording };
+        let unlisted = Mutex::default();
+        let registry = Self { recorder, handle, process, exemplars, export, unlisted, recording };
         declared().for_each(|metric| registry.describe(metric));
         metrics::with_local_recorder(&registry.recorder, || registry.process.describe());
         registry.export.get_or_init(|| export::Metrics::register(&registry));
@@ -70,7 +85,12 @@ impl Registry {
                 export.show();
             }
         }
-        self.handle.render()
+        let mut text = self.handle.render();
+        if self.recording {
+            let unlisted = self.unlisted.lock().expect("no holder of the lock panics");
+            unlisted.iter().for_each(|family| family.show(&mut text));
+        }
+        text
     }
 
     /// Every series in the OpenMetrics text format, with exemplars.
@@ -123,6 +143,10 @@ impl Registry {
             .recording
             .then(|| self.exemplars.register(metric.name, &labels, metric.unit.buckets()));
         Traced { histogram: self.histogram(metric, values), slots }
+    }
+
+    pub(super) fn show_unlisted(&self, family: Arc<unlisted::Family>) {
+        self.unlisted.lock().expect("no holder of the lock panics").push(family);
     }
 
     pub(crate) fn recorder(&self) -> &PrometheusRecorder {
@@ -200,9 +224,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_mute_registry_shows_only_which_build_it_is() {
-        let text = shown(Registry::mute("test")).await;
+        let text = shown(Registry::mute("test", "1.2.3")).await;
         let series: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
         assert_eq!(series.len(), 1, "{text}");
-        assert!(series[0].starts_with("build_info{service=\"test\""), "{text}");
+        let build = r#"build_info{service="test",version="1.2.3","#;
+        assert!(series[0].starts_with(build), "{text}");
     }
 }

@@ -187,6 +187,6 @@ impl Failed for Box<dyn Error + Send + Sync> {
 }
 
 /// Whether the channel gave up because the call's deadline was over.
-fn is_too_late(error: &(dyn Error + 'static)) -> bool {
+pub fn is_too_late(error: &(dyn Error + 'static)) -> bool {
     error.is::<tonic::TimeoutExpired>() || error.source().is_some_and(is_too_late)
 }

@@ -17,6 +17,18 @@ crate::label! {
         CompleteFulfillment = "CompleteFulfillment",
         /// Cannot be picked.
         FailFulfillment = "FailFulfillment",
+        /// Hold the price of an order.
+        Authorize = "Authorize",
+        /// Take the money that is held.
+        Capture = "Capture",
+        /// Give it back.
+        Refund = "Refund",
+        /// Read a payment.
+        GetPayment = "GetPayment",
+        /// Sign in.
+        Authenticate = "Authenticate",
+        /// Read who may sign in.
+        GetAccount = "GetAccount",
         /// gRPC health, reflection, and what does not exist.
         Other = "other",
     }
@@ -65,8 +77,8 @@ crate::label! {
 impl Method {
     /// The method that a request's path names.
     pub fn of(path: &str) -> Self {
-        let name = path.strip_prefix("/shop.v1.Orders/");
-        let known = |method: &&Self| name == Some(method.as_str());
+        let name = path.strip_prefix("/shop.v1.").and_then(|rest| rest.split_once('/'));
+        let known = |method: &&Self| name.is_some_and(|(_, name)| name == method.as_str());
         Self::ALL.iter().find(known).copied().unwrap_or(Self::Other)
     }
 }
@@ -117,7 +129,9 @@ mod tests {
     #[test]
     fn a_path_names_its_method_and_nothing_else_does() {
         assert_eq!(Method::of("/shop.v1.Orders/PlaceOrder"), Method::PlaceOrder);
+        assert_eq!(Method::of("/shop.v1.Accounts/Authenticate"), Method::Authenticate);
         assert_eq!(Method::of("/shop.v1.Orders/other"), Method::Other);
+        assert_eq!(Method::of("/shop.v1.PlaceOrder"), Method::Other);
         assert_eq!(Method::of("/grpc.health.v1.Health/Check"), Method::Other);
     }
 }

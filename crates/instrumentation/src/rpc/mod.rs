@@ -12,7 +12,7 @@ use tonic::Status;
 
 use crate::trace::{Span, attribute};
 
-pub use client::{Client, ClientLayer, ClientMetrics, Failed, RequestMetrics};
+pub use client::{Client, ClientLayer, ClientMetrics, Failed, RequestMetrics, is_too_late};
 pub use labels::{CallStatus, Method};
 pub use server::{Server, ServerLayer, ServerMetrics};
 

@@ -21,5 +21,7 @@ pub const CORRELATION_ID: &str = "correlation_id";
 pub const MESSAGING_MESSAGE_REDELIVERED: &str = "messaging.message.redelivered";
 /// How many tries of a message have failed before this one.
 pub const MESSAGING_MESSAGE_RETRIES: &str = "messaging.message.retries";
+/// How many attempts have failed before this one.
+pub const ATTEMPTS: &str = "attempts";
 /// How the work on a message ended.
 pub const OUTCOME: &str = "outcome";

@@ -68,11 +68,6 @@ impl Span {
         self.0.span().add_event("exception", vec![message]);
     }
 
-    /// Whether anybody will see it.
-    pub fn is_recording(&self) -> bool {
-        self.0.span().is_recording()
-    }
-
     /// The context for whoever continues it: its own, or of what it would have been part of.
     pub fn context(&self) -> Context {
         match self.0.has_active_span() {

@@ -4,12 +4,14 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use axum::http::Method;
 use instrumentation::trace::{Context, KeyValue, Span, SpanKind, attribute};
-use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
+use reqwest::RequestBuilder;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
 use super::{
+    Demand,
     shop::{Served, Shop, Unserved, Wanted},
     visit::{Visit, Wish},
 };
@@ -47,9 +49,9 @@ struct Product {
     stock: i64,
 }
 
+/// It is of whoever sends it.
 #[derive(Serialize)]
 struct NewOrder<'a> {
-    customer_id: &'a str,
     items: &'a [Line],
 }
 
@@ -66,13 +68,13 @@ struct Order {
 }
 
 /// Does what a customer has come for; it was to begin at `due`.
-pub(crate) async fn walk(shop: Arc<Shop>, visit: Visit, due: Instant) {
+pub(crate) async fn walk(shop: Arc<Shop>, visit: Visit, demand: Demand, due: Instant) {
     let Visit { customer_id, journey, wishes, seed, .. } = visit;
     let rng = StdRng::seed_from_u64(seed);
     let mut customer = Customer { shop, id: customer_id, journey, rng, next: due };
     match journey {
         Journey::Browse => customer.browse().await,
-        Journey::Order => customer.order(&wishes).await,
+        Journey::Order => customer.order(&wishes, demand).await,
         Journey::List => customer.list().await,
     }
 }
@@ -84,9 +86,12 @@ impl Customer {
         }
     }
 
-    async fn order(&mut self, wishes: &[Wish]) {
+    async fn order(&mut self, wishes: &[Wish], demand: Demand) {
         let Some(products) = self.products().await else { return };
-        let items = fill_cart(&products, wishes);
+        let items = match self.has_come_for(demand) {
+            true => self.fill_with(demand.skus),
+            false => fill_cart(&products, wishes),
+        };
         if items.is_empty() {
             return;
         }
@@ -96,15 +101,27 @@ impl Customer {
         }
     }
 
+    /// Draws only if there is something to draw: the customers are else the same for the same seed.
+    fn has_come_for(&mut self, demand: Demand) -> bool {
+        demand.share > 0.0 && self.rng.random_bool(demand.share.min(1.0))
+    }
+
+    /// One of each, in any order.
+    fn fill_with(&mut self, skus: &[&str]) -> Vec<Line> {
+        let lines = skus.iter().map(|sku| Line { sku: (*sku).to_owned(), quantity: 1 });
+        let mut lines: Vec<_> = lines.collect();
+        lines.shuffle(&mut self.rng);
+        lines
+    }
+
     async fn list(&mut self) {
-        let query = [("customer_id", self.id.as_str()), ("limit", "10")];
-        let request = self.shop.request(Method::GET, "/orders", &new_id()).query(&query);
+        let request = self.request(Method::GET, "/orders", &new_id()).query(&[("limit", "10")]);
         // There is nothing to do with the list but to have seen it.
         let _ = self.shop.ask("GET /orders", self.wanted(false), request).await;
     }
 
     async fn products(&mut self) -> Option<Vec<Product>> {
-        let request = self.shop.request(Method::GET, "/products", &new_id());
+        let request = self.request(Method::GET, "/products", &new_id());
         let served = self.shop.ask("GET /products", self.wanted(false), request).await.ok()?;
         self.next = Instant::now();
         Some(served.read::<Products>()?.products)
@@ -142,9 +159,8 @@ impl Customer {
         key: &str,
         thread: &str,
     ) -> Result<Served, Unserved> {
-        let order = NewOrder { customer_id: &self.id, items };
-        let request = self.shop.request(Method::POST, "/orders", thread);
-        let request = request.header("idempotency-key", key).json(&order);
+        let request = self.request(Method::POST, "/orders", thread);
+        let request = request.header("idempotency-key", key).json(&NewOrder { items });
         self.shop.ask("POST /orders", self.wanted(true), request).await
     }
 
@@ -153,15 +169,19 @@ impl Customer {
         let path = format!("/orders/{}", order.id);
         for look in 0..LOOKS {
             self.think(FIRST_LOOK * 2_u32.pow(look)).await;
-            let request = self.shop.request(Method::GET, &path, &new_id());
+            let request = self.request(Method::GET, &path, &new_id());
             let answer = self.shop.ask("GET /orders/{id}", self.wanted(false), request).await;
             let seen = answer.ok().and_then(|served| served.read::<Order>());
             match seen.as_ref().map(|order| order.status.as_str()) {
                 Some("fulfilled") => return self.shop.fulfilled(),
-                Some("failed") => return,
+                Some("declined" | "failed" | "refunded") => return,
                 Some(_) | None => self.next = Instant::now(),
             }
         }
+    }
+
+    fn request(&self, method: Method, path: &str, thread: &str) -> RequestBuilder {
+        self.shop.request(&self.id, method, path, thread)
     }
 
     fn wanted(&self, ordering: bool) -> Wanted {

@@ -5,6 +5,7 @@
 //! - [`journey`]: what a customer does, step by step.
 //! - [`shop`]: one request, measured from when it was wanted, so that a shop that answers late
 //!   cannot hide it by being asked less.
+//! - [`wallet`]: the accounts that they sign in with.
 //! - [`tally`]: what they saw in the last seconds and in all.
 
 mod clock;
@@ -12,11 +13,13 @@ mod journey;
 mod shop;
 mod tally;
 mod visit;
+mod wallet;
 mod window;
 
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
+use identity::{Role, demo::DemoUsers};
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::watch,
@@ -45,6 +48,8 @@ pub struct Config {
     pub rate: f64,
     /// Decides who comes, when, and for what.
     pub seed: u64,
+    /// Whom they come as: those of these who are customers, or nobody whom the shop knows.
+    pub users: DemoUsers,
 }
 
 /// How many customers come.
@@ -56,10 +61,20 @@ pub struct Load {
     pub rate: f64,
 }
 
+/// What customers want more than other things.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Demand {
+    /// Who wants it, wants one of each of these, in any order.
+    pub skus: &'static [&'static str],
+    /// The share of orders that are for it.
+    pub share: f64,
+}
+
 /// The customers; they leave when this is dropped.
 #[derive(Debug)]
 pub struct Customers {
     load: watch::Sender<Load>,
+    demand: watch::Sender<Demand>,
     tally: Arc<Tally>,
     metrics: Metrics,
     arrivals: JoinHandle<()>,
@@ -72,12 +87,15 @@ impl Customers {
     /// Must be called on a runtime. Fails if `gateway_url` is not a URL.
     pub fn start(config: Config, metrics: Metrics) -> anyhow::Result<Self> {
         let tally = Arc::new(Tally::new(metrics.clone()));
-        let shop = Shop::new(&config.gateway_url, Arc::clone(&tally))
+        let shop = Shop::new(&config.gateway_url, &config.users, Arc::clone(&tally))
             .with_context(|| format!("cannot send customers to {}", config.gateway_url))?;
         let (load, changes) = watch::channel(Load { enabled: true, rate: config.rate });
-        let arrivals = tokio::spawn(arrive(Visits::new(config.seed), Arc::new(shop), changes));
+        let names = config.users.of(Role::Customer).map(|user| user.name.to_string());
+        let visits = Visits::new(config.seed, names.collect());
+        let (demand, wanted) = watch::channel(Demand::default());
+        let arrivals = tokio::spawn(arrive(visits, Arc::new(shop), changes, wanted));
         metrics.lab_load_rate.set(config.rate);
-        Ok(Self { load, tally, metrics, arrivals })
+        Ok(Self { load, demand, tally, metrics, arrivals })
     }
 
     /// How many are told to come.
@@ -95,6 +113,17 @@ impl Customers {
     /// Changes the rate, and leaves alone whether any come.
     pub fn set_rate(&self, rate: f64) {
         self.set_load(Load { rate, ..self.load() });
+    }
+
+    /// What they want more than other things.
+    pub fn demand(&self) -> Demand {
+        *self.demand.borrow()
+    }
+
+    /// Changes what they want more than other things; who is in the shop already, wants what they
+    /// wanted.
+    pub fn set_demand(&self, demand: Demand) {
+        self.demand.send_replace(demand);
     }
 
     /// What they saw in the last ten seconds, and in all.
@@ -116,7 +145,12 @@ impl Load {
 }
 
 /// Begins each journey when it is due, however the earlier ones fare.
-async fn arrive(mut visits: Visits, shop: Arc<Shop>, mut load: watch::Receiver<Load>) {
+async fn arrive(
+    mut visits: Visits,
+    shop: Arc<Shop>,
+    mut load: watch::Receiver<Load>,
+    demand: watch::Receiver<Demand>,
+) {
     // Dropped, and its journeys with it, when this task is.
     let mut journeys = JoinSet::new();
     let mut visit = visits.draw();
@@ -128,7 +162,8 @@ async fn arrive(mut visits: Visits, shop: Arc<Shop>, mut load: watch::Receiver<L
                 let next = visits.draw();
                 clock.next(next.gap);
                 let arrived = std::mem::replace(&mut visit, next);
-                journeys.spawn(journey::walk(Arc::clone(&shop), arrived, due));
+                let demand = *demand.borrow();
+                journeys.spawn(journey::walk(Arc::clone(&shop), arrived, demand, due));
             }
             changed = load.changed() => {
                 if changed.is_err() {

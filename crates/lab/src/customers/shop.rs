@@ -10,15 +10,19 @@ use std::{
 
 use axum::{
     body::Bytes,
-    http::{HeaderMap, Method, StatusCode, header::RETRY_AFTER},
+    http::{
+        HeaderMap, Method, StatusCode,
+        header::{AUTHORIZATION, RETRY_AFTER},
+    },
 };
 use contract::CORRELATION_ID;
+use identity::demo::DemoUsers;
 use instrumentation::trace::{self, Context, KeyValue, Span, SpanKind, attribute};
 use reqwest::{Client, RequestBuilder, Url};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use super::{PATIENCE, tally::Tally, window::Ended};
+use super::{PATIENCE, tally::Tally, wallet::Wallet, window::Ended};
 use crate::metrics::{Journey, Outcome};
 
 /// How many requests the customers have open at once; it keeps file descriptors and memory
@@ -32,6 +36,7 @@ const IDLE_CONNECTIONS: usize = 64;
 pub(crate) struct Shop {
     client: Client,
     url: Url,
+    wallet: Wallet,
     tally: Arc<Tally>,
     in_flight: AtomicUsize,
 }
@@ -59,7 +64,7 @@ pub(crate) struct Unserved {
 }
 
 impl Shop {
-    pub(crate) fn new(url: &str, tally: Arc<Tally>) -> anyhow::Result<Self> {
+    pub(crate) fn new(url: &str, users: &DemoUsers, tally: Arc<Tally>) -> anyhow::Result<Self> {
         let client = Client::builder()
             .no_proxy()
             .connect_timeout(Duration::from_secs(2))
@@ -67,19 +72,26 @@ impl Shop {
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .user_agent("mishap-customers")
             .build()?;
-        Ok(Self { client, url: url.parse()?, tally, in_flight: AtomicUsize::new(0) })
+        let url: Url = url.parse()?;
+        let wallet = Wallet::open(&client, &url, users)?;
+        Ok(Self { client, url, wallet, tally, in_flight: AtomicUsize::new(0) })
     }
 
-    /// A request yet to be sent; `correlation_id` is its thread through every hop.
+    /// A request of this customer yet to be sent; `correlation_id` is its thread through every hop.
     pub(crate) fn request(
         &self,
+        customer_id: &str,
         method: Method,
         path: &str,
         correlation_id: &str,
     ) -> RequestBuilder {
         let mut url = self.url.clone();
         url.set_path(path);
-        self.client.request(method, url).header(CORRELATION_ID, correlation_id)
+        let request = self.client.request(method, url).header(CORRELATION_ID, correlation_id);
+        match self.wallet.authorization(customer_id) {
+            Some(token) => request.header(AUTHORIZATION, token),
+            None => request,
+        }
     }
 
     /// Sends a request, reads the whole answer, and counts it. `name` is the request's own in a
@@ -103,6 +115,9 @@ impl Shop {
             Err(error) if error.is_timeout() => Outcome::TimedOut,
             Err(_) => Outcome::Unreachable,
         };
+        if matches!(&answer, Ok((StatusCode::UNAUTHORIZED, ..))) {
+            self.wallet.refused();
+        }
         show(&span, outcome, answer.as_ref().ok().map(|(status, ..)| *status));
         drop(span);
         self.count(wanted, outcome);
@@ -110,7 +125,8 @@ impl Shop {
             Ok((_, _, body)) if outcome == Outcome::Served => Ok(Served(body)),
             Ok((status, headers, _)) => Err(Unserved {
                 again: status == StatusCode::SERVICE_UNAVAILABLE
-                    || status == StatusCode::GATEWAY_TIMEOUT,
+                    || status == StatusCode::GATEWAY_TIMEOUT
+                    || status == StatusCode::TOO_MANY_REQUESTS,
                 after: retry_after(&headers),
             }),
             Err(_) => Err(Unserved { again: true, after: None }),
@@ -188,6 +204,8 @@ async fn exchange(request: RequestBuilder) -> reqwest::Result<(StatusCode, Heade
 fn outcome_of(status: StatusCode) -> Outcome {
     if status.is_success() {
         Outcome::Served
+    } else if status == StatusCode::PAYMENT_REQUIRED {
+        Outcome::Declined
     } else if status.is_client_error() {
         Outcome::Refused
     } else {

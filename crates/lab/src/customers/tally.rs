@@ -137,7 +137,7 @@ impl Outcome {
     pub(crate) fn is_error(self) -> bool {
         match self {
             Self::Failed | Self::TimedOut | Self::Unreachable => true,
-            Self::Served | Self::Refused | Self::Dropped => false,
+            Self::Served | Self::Declined | Self::Refused | Self::Dropped => false,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use faults::{FAULTS, Fault, parameters};
+use faults::{FAULTS, Fault, Needs, parameters};
 use serde::Serialize;
 
 use super::{Parts, ledger::ArmedFault, status::Listed};
@@ -20,6 +20,8 @@ pub(super) struct Description {
     name: &'static str,
     summary: &'static str,
     story: String,
+    /// What it needs; nothing, a database or Postgres.
+    needs: &'static str,
     parameters: Vec<Parameter>,
 }
 
@@ -52,6 +54,7 @@ impl Description {
             name: fault.name,
             summary: fault.summary(),
             story: fault.story(),
+            needs: fault.needs().name(),
             parameters: parameters.collect(),
         }
     }
@@ -61,9 +64,9 @@ impl fmt::Display for Catalogue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("faults\n")?;
         for fault in FAULTS {
-            writeln!(f, "  {:<12}{}", fault.name, fault.summary())?;
+            writeln!(f, "  {:<20}{}{}", fault.name, fault.summary(), needing(fault))?;
             for possible in parameters::possible(fault.parameters) {
-                writeln!(f, "  {:<12}  {possible}", "")?;
+                writeln!(f, "  {:<20}  {possible}", "")?;
             }
         }
         let first = FAULTS.first().map_or("NAME", |fault| fault.name);
@@ -72,6 +75,16 @@ impl fmt::Display for Catalogue {
             "\nturn one on: just chaos {first}, or curl -X POST :4000/chaos/{first}\n\non\n"
         )?;
         Listed(&self.armed).fmt(f)
+    }
+}
+
+/// What is said of what a fault needs.
+fn needing(fault: &Fault) -> &'static str {
+    match fault.needs() {
+        Needs::Postgres => " (needs Postgres)",
+        // Every lab has one.
+        Needs::Nothing | Needs::Database if fault.needs_canary() => " (needs --canary)",
+        Needs::Nothing | Needs::Database => "",
     }
 }
 

@@ -9,7 +9,7 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
-use faults::{Effect, FAULTS, Fault, Seam, Service};
+use faults::{FAULTS, Fault, Needs, Service};
 use futures_util::future::join_all;
 use serde::Serialize;
 
@@ -17,6 +17,7 @@ use super::{
     Parts,
     answer::{Given, Refusal, Wants},
     catalogue::{Catalogue, Description},
+    hands::Turn,
     ledger::ArmedFault,
     status::Listed,
 };
@@ -50,6 +51,8 @@ struct Healed {
 #[derive(Serialize)]
 struct On {
     armed: Vec<ArmedFault>,
+    /// What was on until operators had repaired it.
+    repaired: Vec<&'static str>,
 }
 
 async fn list(State(parts): State<Arc<Parts>>, wants: Wants) -> Response {
@@ -57,7 +60,7 @@ async fn list(State(parts): State<Arc<Parts>>, wants: Wants) -> Response {
 }
 
 async fn status(State(parts): State<Arc<Parts>>, wants: Wants) -> Response {
-    wants.answer(On { armed: parts.ledger.on() })
+    wants.answer(On { armed: parts.ledger.on(), repaired: parts.ledger.all_repaired() })
 }
 
 async fn describe(Path(name): Path<String>, wants: Wants) -> Response {
@@ -81,13 +84,20 @@ async fn arm(
 
 async fn turn_on(parts: &Parts, name: &str, given: &Given) -> Result<Armed, Refusal> {
     let fault = find(name)?;
+    if fault.needs() > parts.database.offers() {
+        return Err(cannot_be_here(fault));
+    }
     let settings = fault.settings(given.iter()).map_err(|rejected| {
         Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, rejected.problem, rejected.possible)
     })?;
-    let services = services(&(fault.effects)(&settings));
+    if fault.needs_canary() && !parts.has_canary().await {
+        return Err(there_is_no_canary(fault));
+    }
+    let turn = parts.hands.turn().await;
     let armed = parts.ledger.arm(fault, settings);
     tracing::info!(fault = armed.name, settings = armed.settings, "turned on");
-    Ok(Armed { armed, watch: fault.story(), unreachable: tell(parts, &services).await })
+    let unreachable = tell(parts, &fault.services(), turn).await;
+    Ok(Armed { armed, watch: fault.story(), unreachable })
 }
 
 async fn heal(State(parts): State<Arc<Parts>>, Path(name): Path<String>, wants: Wants) -> Response {
@@ -99,39 +109,65 @@ async fn heal(State(parts): State<Arc<Parts>>, Path(name): Path<String>, wants: 
 
 async fn turn_off(parts: &Parts, name: &str) -> Result<Healed, Refusal> {
     let fault = find(name)?;
+    let turn = parts.hands.turn().await;
     if !parts.ledger.heal(fault) {
         let on = parts.ledger.on().into_iter().map(|fault| fault.name).collect();
         return Err(Refusal::new(StatusCode::NOT_FOUND, format!("{name} is not on"), on));
     }
     tracing::info!(fault = name, "turned off");
-    let unreachable = tell(parts, &Service::ALL).await;
+    let unreachable = tell(parts, &Service::ALL, turn).await;
     Ok(Healed { healed: vec![name.to_owned()], unreachable })
 }
 
 async fn heal_all(State(parts): State<Arc<Parts>>, wants: Wants) -> Response {
+    let turn = parts.hands.turn().await;
     let healed: Vec<_> = parts.ledger.heal_all().into_iter().map(|fault| fault.name).collect();
     tracing::info!(faults = healed.join(" "), "turned off");
-    wants.answer(Healed { healed, unreachable: tell(&parts, &Service::ALL).await })
+    wants.answer(Healed { healed, unreachable: tell(&parts, &Service::ALL, turn).await })
 }
 
 fn find(name: &str) -> Result<&'static Fault, Refusal> {
     faults::find(name).ok_or_else(|| {
         let possible =
-            FAULTS.iter().map(|fault| format!("{:<16}{}", fault.name, fault.summary())).collect();
+            FAULTS.iter().map(|fault| format!("{:<20}{}", fault.name, fault.summary())).collect();
         Refusal::new(StatusCode::NOT_FOUND, format!("there is no fault {name:?}"), possible)
     })
 }
 
-/// Tells services at once; returns those that could not be told. They will be, when they answer.
-async fn tell(parts: &Parts, services: &[Service]) -> Vec<&'static str> {
-    let told = parts.remotes.iter().filter(|remote| services.contains(&remote.service));
-    let told = told.map(async |remote| remote.tell().await.err().map(|_| remote.service.name()));
-    join_all(told).await.into_iter().flatten().collect()
+/// Says how to get the second replica that a fault needs.
+fn there_is_no_canary(fault: &Fault) -> Refusal {
+    let error = format!("{} needs a second replica of order-api, and there is none", fault.name);
+    let possible = vec![
+        "cargo run -- --canary (or LAB_CANARY=true), instead of cargo run".to_owned(),
+        "just up canary, or docker compose --profile canary up -d --wait".to_owned(),
+    ];
+    Refusal::new(StatusCode::CONFLICT, error, possible)
 }
 
-fn services(effects: &[(Seam, Effect)]) -> Vec<Service> {
-    let struck = |service: &Service| effects.iter().any(|(seam, _)| seam.service() == *service);
-    Service::ALL.into_iter().filter(struck).collect()
+/// Says what a fault needs that is not here.
+fn cannot_be_here(fault: &Fault) -> Refusal {
+    let possible = match fault.needs() {
+        Needs::Nothing | Needs::Database => {
+            vec!["lab desk --database-url URL (the shop's, or LAB_DATABASE_URL)".to_owned()]
+        }
+        Needs::Postgres => vec![
+            "cargo run -- --database-url postgres://user:password@host/database".to_owned(),
+            "docker compose up (just up), which has one".to_owned(),
+        ],
+    };
+    let error = format!("{} needs {}, and here it is not", fault.name, fault.needs().name());
+    Refusal::new(StatusCode::CONFLICT, error, possible)
+}
+
+/// Tells services at once, and then does what is to be done elsewhere; returns those that could not
+/// be told. They will be, when they answer.
+async fn tell(parts: &Parts, services: &[Service], turn: Turn<'_>) -> Vec<&'static str> {
+    let told = parts.known().filter(|remote| services.contains(&remote.service));
+    let told = told.map(async |remote| remote.tell().await.err().map(|_| remote.name()));
+    let told: Vec<_> = join_all(told).await.into_iter().flatten().collect();
+    // Services first: what comes from outside is to find them as they will be.
+    turn.settle(&parts.ledger, parts.reach()).await;
+    told
 }
 
 impl fmt::Display for Armed {
@@ -154,7 +190,11 @@ impl fmt::Display for Healed {
 
 impl fmt::Display for On {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "on\n{}", Listed(&self.armed))
+        write!(f, "on\n{}", Listed(&self.armed))?;
+        match self.repaired.as_slice() {
+            [] => Ok(()),
+            names => write!(f, "\nrepaired\n  {}", names.join("\n  ")),
+        }
     }
 }
 

@@ -3,7 +3,10 @@
 use std::net::SocketAddr;
 
 use faults::Service;
+use identity::{demo::DemoUsers, hushed::Hushed};
+use order_api::config::DatabaseUrl;
 
+use super::provider_settings::ProviderSettings;
 use crate::customers::HIGHEST_RATE;
 
 /// Settings: each is a flag and an environment variable, with a default that works in compose.
@@ -20,6 +23,19 @@ pub struct Config {
     /// Where traces and logs go instead; the desk then does not listen for them.
     #[arg(skip)]
     pub otlp_elsewhere: Option<String>,
+
+    /// Where the payment provider is asked.
+    #[arg(
+        long,
+        env = "LAB_PROVIDER_LISTEN",
+        default_value = "0.0.0.0:4100",
+        value_name = "ADDRESS"
+    )]
+    pub provider_listen: SocketAddr,
+
+    /// The payment provider.
+    #[command(flatten)]
+    pub provider: ProviderSettings,
 
     /// Where the customers go.
     #[arg(
@@ -48,6 +64,10 @@ pub struct Config {
     )]
     pub order_api_side_url: String,
 
+    /// The side port of order-api's second replica, if there may be one.
+    #[arg(long, env = "LAB_ORDER_API_CANARY_SIDE_URL", value_name = "URL")]
+    pub order_api_canary_side_url: Option<String>,
+
     /// fulfillment-worker's side port.
     #[arg(
         long,
@@ -67,6 +87,14 @@ pub struct Config {
     )]
     pub amqp_url: String,
 
+    /// Prometheus, who knows whether a repair has helped.
+    #[arg(long, env = "LAB_PROMETHEUS_URL", value_name = "URL")]
+    pub prometheus_url: Option<String>,
+
+    /// The shop's database, for faults that are in there; without it they cannot be turned on.
+    #[arg(long, env = "LAB_DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database_url: Option<DatabaseUrl>,
+
     /// Journeys that customers begin per second.
     #[arg(long, env = "LAB_RATE", default_value = "3", value_name = "RATE", value_parser = rate)]
     pub rate: f64,
@@ -74,6 +102,11 @@ pub struct Config {
     /// Seed of the customers' choices and arrivals.
     #[arg(long, env = "LAB_SEED", default_value_t = 1, value_name = "NUMBER")]
     pub seed: u64,
+
+    /// Whom the customers sign in as: the same users as order-api's.
+    #[arg(long, env = "DEMO_USERS", hide_env_values = true, default_value = DemoUsers::DEFAULT,
+          value_name = "USERS", value_parser = Hushed::<DemoUsers>::new())]
+    pub demo_users: DemoUsers,
 }
 
 impl Config {

@@ -88,7 +88,10 @@ async fn look(channel: &Channel) -> anyhow::Result<DeadLetters> {
     Ok(letters)
 }
 
-async fn take(channel: &Channel) -> anyhow::Result<Option<lapin::message::BasicGetMessage>> {
+/// The next dead letter, to be acknowledged or to go back to its place.
+pub(super) async fn take(
+    channel: &Channel,
+) -> anyhow::Result<Option<lapin::message::BasicGetMessage>> {
     let taken = channel.basic_get(DEAD_LETTERS.into(), BasicGetOptions::default()).await;
     taken.context("cannot take a dead letter")
 }

@@ -1,12 +1,13 @@
 //! Which faults are on: the truth, and nobody else has it.
 
 use std::{
+    collections::BTreeMap,
     sync::{Mutex, MutexGuard},
     time::Duration,
 };
 
 use chrono::{DateTime, Utc};
-use faults::{Arming, Effect, Fault, Seam, Service, parameters::Settings};
+use faults::{Action, Arming, Effect, Fault, Seam, Service, parameters::Settings};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -24,9 +25,18 @@ pub struct ArmedFault {
     pub remaining_seconds: u64,
 }
 
-/// The faults that are on.
+/// The faults that are on, and what was done about them.
 #[derive(Debug, Default)]
-pub(crate) struct Ledger(Mutex<Vec<Entry>>);
+pub(crate) struct Ledger {
+    entries: Mutex<Vec<Entry>>,
+    /// What operators have set.
+    wishes: Mutex<Configured>,
+    /// What operators have repaired, the last one last.
+    repaired: Mutex<Vec<&'static str>>,
+}
+
+/// What settings must be, by service and name.
+type Configured = BTreeMap<(Service, String), String>;
 
 #[derive(Debug)]
 struct Entry {
@@ -34,21 +44,62 @@ struct Entry {
     settings: Settings,
     until: Instant,
     until_utc: DateTime<Utc>,
-    effects: Vec<(Uuid, Seam, Effect)>,
+    effects: Vec<Suffering>,
+    /// Whether somebody has done something that may help.
+    touched: bool,
+    /// What is to be done outside of the services, and undone.
+    outside: Outside,
 }
+
+/// What a step suffers.
+#[derive(Debug)]
+struct Suffering {
+    id: Uuid,
+    seam: Seam,
+    effect: Effect,
+    until: Instant,
+    /// Whether it does in the second replica of its service alone.
+    canary_only: bool,
+}
+
+/// What is on outside of the services, once for each fault.
+pub(crate) type Outside = Vec<(Uuid, Action)>;
 
 impl Ledger {
     /// Turns a fault on; if it is on already, what was set of it is replaced.
     pub(crate) fn arm(&self, fault: &'static Fault, settings: Settings) -> ArmedFault {
-        let effects = (fault.effects)(&settings).into_iter();
+        let (mut effects, mut outside) = (Vec::new(), Vec::new());
+        let now = Instant::now();
+        for action in (fault.mechanism)(&settings) {
+            let mut suffers = |seam, effect, lasts, canary_only| {
+                let (id, until) = (Uuid::new_v4(), now + settings.lasts.min(lasts));
+                effects.push(Suffering { id, seam, effect, until, canary_only });
+            };
+            match action {
+                Action::Strike(seam, effect) => suffers(seam, effect, Duration::MAX, false),
+                Action::StrikeCanary(seam, effect) => suffers(seam, effect, Duration::MAX, true),
+                Action::Briefly(seam, effect, lasts) => suffers(seam, effect, lasts, false),
+                action => outside.push((Uuid::new_v4(), action)),
+            }
+        }
         let entry = Entry {
             fault,
-            until: Instant::now() + settings.lasts,
+            until: now + settings.lasts,
             until_utc: Utc::now() + settings.lasts,
-            effects: effects.map(|(seam, effect)| (Uuid::new_v4(), seam, effect)).collect(),
+            effects,
+            touched: false,
+            outside,
             settings,
         };
-        let armed = entry.shown(Instant::now());
+        // The last change wins: what was set before does not hold against it.
+        let mut wishes = self.wishes.lock().expect("no holder of the lock panics");
+        for (_, action) in &entry.outside {
+            if let Action::Set(service, name, _) = action {
+                wishes.remove(&(*service, (*name).to_owned()));
+            }
+        }
+        drop(wishes);
+        let armed = entry.shown(now);
         let mut entries = self.entries();
         entries.retain(|entry| entry.fault.name != fault.name);
         entries.push(entry);
@@ -61,6 +112,25 @@ impl Ledger {
         let before = entries.len();
         entries.retain(|entry| entry.fault.name != fault.name);
         entries.len() < before
+    }
+
+    /// Turns a fault off that operators have repaired.
+    pub(crate) fn repaired(&self, fault: &Fault) {
+        if self.heal(fault) {
+            self.repaired.lock().expect("no holder of the lock panics").push(fault.name);
+        }
+    }
+
+    /// The fault for which this is done outside of the services.
+    pub(crate) fn reason_of(&self, id: Uuid) -> Option<&'static Fault> {
+        let entries = self.entries();
+        let of = |entry: &&Entry| entry.outside.iter().any(|(outside, _)| *outside == id);
+        entries.iter().find(of).map(|entry| entry.fault)
+    }
+
+    /// What operators have repaired, the last one last.
+    pub(crate) fn all_repaired(&self) -> Vec<&'static str> {
+        self.repaired.lock().expect("no holder of the lock panics").clone()
     }
 
     /// Turns everything off; says what was on.
@@ -80,17 +150,78 @@ impl Ledger {
         self.entries().iter().any(|entry| entry.fault.name == fault.name)
     }
 
-    /// What the switchboard of `service` must hold.
-    pub(crate) fn armings(&self, service: Service) -> Vec<Arming> {
+    /// What the switchboard of `service` must hold, or that of its second replica.
+    pub(crate) fn armings(&self, service: Service, canary: bool) -> Vec<Arming> {
         let now = Instant::now();
         let entries = self.entries();
-        let armings = entries.iter().flat_map(|entry| entry.armings(now));
+        let armings = entries.iter().flat_map(|entry| entry.armings(now, canary));
         armings.filter(|arming| arming.seam.service() == service).collect()
+    }
+
+    /// What must be so outside of the services.
+    pub(crate) fn outside(&self) -> Outside {
+        self.entries().iter().flat_map(|entry| entry.outside.clone()).collect()
+    }
+
+    /// What settings of `service` must be: what operators have set, or what a fault has.
+    pub(crate) fn settings(&self, service: Service) -> BTreeMap<String, String> {
+        let mut settings = BTreeMap::new();
+        for (_, action) in self.outside() {
+            if let Action::Set(of, name, value) = action
+                && of == service
+            {
+                settings.insert(name.to_owned(), value);
+            }
+        }
+        let wishes = self.wishes.lock().expect("no holder of the lock panics");
+        let wished = wishes.iter().filter(|((of, _), _)| *of == service);
+        settings.extend(wished.map(|((_, name), value)| (name.clone(), value.clone())));
+        settings
+    }
+
+    /// An operator has set this.
+    pub(crate) fn wish(&self, service: Service, name: &str, value: &str) {
+        let mut wishes = self.wishes.lock().expect("no holder of the lock panics");
+        wishes.insert((service, name.to_owned()), value.to_owned());
+        drop(wishes);
+        self.touch(
+            |action| matches!(action, Action::Set(of, set, _) if *of == service && *set == name),
+        );
+    }
+
+    /// An operator has gone back to the release before: what came with the last one is gone.
+    pub(crate) fn roll_back(&self, service: Service) {
+        for entry in self.entries().iter_mut() {
+            let came = |suffering: &Suffering| {
+                suffering.seam.service() == service && suffering.effect.is_code()
+            };
+            let before = entry.effects.len();
+            entry.effects.retain(|suffering| !came(suffering));
+            entry.touched |= entry.effects.len() < before;
+        }
+    }
+
+    /// An operator has had orders announced again.
+    pub(crate) fn announced(&self) {
+        self.touch(|action| *action == Action::Unbind);
+    }
+
+    /// Somebody has done something about what these actions did.
+    fn touch(&self, about: impl Fn(&Action) -> bool) {
+        for entry in self.entries().iter_mut() {
+            entry.touched |= entry.outside.iter().any(|(_, action)| about(action));
+        }
+    }
+
+    /// Faults about which somebody has done something.
+    pub(crate) fn touched(&self) -> Vec<&'static Fault> {
+        let entries = self.entries();
+        entries.iter().filter(|entry| entry.touched).map(|entry| entry.fault).collect()
     }
 
     /// The entries without those that have ended by themselves.
     fn entries(&self) -> MutexGuard<'_, Vec<Entry>> {
-        let mut entries = self.0.lock().expect("no holder of the lock panics");
+        let mut entries = self.entries.lock().expect("no holder of the lock panics");
         let now = Instant::now();
         entries.retain(|entry| entry.until > now);
         entries
@@ -107,19 +238,26 @@ impl Entry {
         }
     }
 
-    fn armings(&self, now: Instant) -> impl Iterator<Item = Arming> {
-        let remaining_ms = u64::try_from(self.remaining(now).as_millis()).unwrap_or(u64::MAX);
-        self.effects.iter().map(move |(id, seam, effect)| Arming {
+    fn armings(&self, now: Instant, canary: bool) -> impl Iterator<Item = Arming> {
+        let felt = self
+            .effects
+            .iter()
+            .filter(move |suffering| suffering.until > now && (canary || !suffering.canary_only));
+        felt.map(move |Suffering { id, seam, effect, until, .. }| Arming {
             id: *id,
             seam: *seam,
             effect: effect.clone(),
-            remaining_ms,
+            remaining_ms: milliseconds(*until - now),
         })
     }
 
     fn remaining(&self, now: Instant) -> Duration {
         self.until.saturating_duration_since(now)
     }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -138,13 +276,28 @@ mod tests {
     async fn arming_again_replaces_and_the_effects_are_new_ones() {
         let ledger = Ledger::default();
         arm(&ledger, [("ms", "100"), ("for", "5m")]);
-        let first = ledger.armings(Service::OrderApi);
+        let first = ledger.armings(Service::OrderApi, false);
         arm(&ledger, [("ms", "200"), ("for", "5m")]);
-        let second = ledger.armings(Service::OrderApi);
+        let second = ledger.armings(Service::OrderApi, false);
         assert_eq!((first.len(), second.len(), ledger.on().len()), (1, 1, 1));
         assert_ne!(first[0].id, second[0].id);
         assert_eq!(second[0].effect, Effect::Delay { median_ms: 200.0, share: 0.5 });
-        assert_eq!(ledger.armings(Service::WebGateway), []);
+        assert_eq!(ledger.armings(Service::WebGateway, false), []);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_strikes_one_replica_spares_the_other_and_what_strikes_a_service_strikes_both() {
+        let ledger = Ledger::default();
+        let held = |canary| -> Vec<_> {
+            let armings = ledger.armings(Service::OrderApi, canary);
+            armings.into_iter().map(|arming| arming.seam).collect()
+        };
+        let gray = faults::find("gray-replica").unwrap();
+        ledger.arm(gray, gray.settings([]).unwrap());
+        assert_eq!((held(false), held(true)), (vec![], vec![Seam::ReceiveCall]));
+        arm(&ledger, [("p", "1"), ("for", "5m")]);
+        let both = vec![Seam::ReceiveCall, Seam::StoreOrder];
+        assert_eq!((held(false), held(true)), (vec![Seam::StoreOrder], both));
     }
 
     #[tokio::test(start_paused = true)]
@@ -155,10 +308,10 @@ mod tests {
         assert_eq!(armed.settings, "ms=800 p=1 for=1m 30s");
 
         tokio::time::advance(Duration::from_secs(60)).await;
-        assert_eq!(ledger.armings(Service::OrderApi)[0].remaining_ms, 30_000);
+        assert_eq!(ledger.armings(Service::OrderApi, false)[0].remaining_ms, 30_000);
         tokio::time::advance(Duration::from_secs(30)).await;
         assert!(!ledger.is_on(latency()));
-        assert_eq!(ledger.armings(Service::OrderApi), []);
+        assert_eq!(ledger.armings(Service::OrderApi, false), []);
         assert!(!ledger.heal(latency()));
     }
 }

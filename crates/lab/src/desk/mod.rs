@@ -1,27 +1,36 @@
-//! The control desk: status, faults, traffic, dead letters, traces and logs, in text and in JSON.
+//! The control desk: status, faults, traffic, payments, dead letters, traces and logs, in text and in
+//! JSON.
 //!
 //! It is the only one that knows the truth ([`ledger`]). It tells each service over its side port
 //! what is on there ([`remote`]) and keeps it so when a service restarts.
 
+mod announcements;
 mod answer;
 mod catalogue;
 mod chaos;
 mod config;
+pub(crate) mod database;
 mod dead_letter;
 mod dead_letters;
 mod dlq;
+mod hands;
 mod inbox;
 mod ledger;
 mod load;
 mod logs;
+mod provider;
+mod provider_settings;
 mod queues;
 mod remote;
+mod repairs;
 mod search;
+mod settings;
 mod status;
 mod traces;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use ::provider::Provider;
 use anyhow::Context as _;
 use axum::{
     Router,
@@ -41,6 +50,8 @@ use tonic::transport::server::TcpIncoming;
 pub use config::{Config, rate};
 pub use dead_letter::{DeadLetter, DeadLetters, Replayed};
 pub use ledger::ArmedFault;
+pub use provider::{ProviderBehaviour, ProviderStatus};
+pub use provider_settings::{ProviderSettings, Secret};
 pub use queues::Waiting;
 pub use remote::ServiceStatus;
 pub(crate) use search::{LOG_RECORDS, SLOW, TRACES};
@@ -48,14 +59,17 @@ pub use status::Status;
 
 use crate::{
     customers::{self, Customers},
-    metrics::{FaultLabel, Metrics},
+    metrics::{CATALOGUES, FaultLabel, Metrics},
 };
 use answer::{Refusal, Wants};
+use database::Database;
 use dead_letters::Morgue;
+use hands::{Hands, Reach};
 use inbox::Inbox;
 use ledger::Ledger;
 use queues::Queues;
 use remote::Remote;
+use repairs::Repairs;
 
 /// How often what was recorded is folded into buckets, and quiet traces are looked through.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -74,6 +88,8 @@ pub struct Desk {
     address: SocketAddr,
     /// None if traces and logs go elsewhere.
     otlp: Option<TcpIncoming>,
+    /// Where the payment provider listens.
+    payments: TcpListener,
     parts: Arc<Parts>,
 }
 
@@ -81,11 +97,15 @@ pub struct Desk {
 #[derive(Debug)]
 struct Parts {
     ledger: Arc<Ledger>,
+    hands: Hands,
     remotes: Vec<Remote>,
     customers: Customers,
+    provider: Provider,
     queues: Queues,
+    database: Database,
     morgue: Morgue,
     inbox: Inbox,
+    repairs: Repairs,
     /// The last traces and logs.
     store: Arc<Store>,
     /// Where traces and logs go, if not here.
@@ -97,16 +117,14 @@ struct Parts {
 impl Desk {
     /// Listens, and lets the customers come.
     pub async fn open(config: Config) -> anyhow::Result<Self> {
-        let listen = config.listen;
-        let listener = TcpListener::bind(listen)
-            .await
-            .with_context(|| format!("cannot listen on {listen} (control desk)"))?;
+        let listener = listen(config.listen, "control desk").await?;
+        let payments = listen(config.provider_listen, "payment provider").await?;
         let address = listener.local_addr().context("cannot read the desk's address")?;
         let otlp = match config.otlp_elsewhere {
             Some(_) => None,
             None => Some(listen_for_otlp(config.otlp_listen)?),
         };
-        Ok(Self { listener, address, otlp, parts: Arc::new(Parts::new(config)?) })
+        Ok(Self { listener, address, otlp, payments, parts: Arc::new(Parts::new(config)?) })
     }
 
     /// Where it listens.
@@ -119,16 +137,26 @@ impl Desk {
         self.otlp.as_ref()?.local_addr().ok()
     }
 
+    /// Where the payment provider listens.
+    pub fn provider_address(&self) -> Option<SocketAddr> {
+        self.payments.local_addr().ok()
+    }
+
     /// Answers until `shutdown`; what is on is then turned off.
     pub async fn serve(self, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let Self { listener, otlp, parts, .. } = self;
+        let Self { listener, otlp, payments, parts, .. } = self;
         let router = router(Arc::clone(&parts), shutdown.clone());
         let stopped = shutdown.clone().cancelled_owned();
         let served = axum::serve(listener, router).with_graceful_shutdown(stopped).into_future();
         let served = async { served.await.context("cannot serve the control desk") };
+        let (provider, stop) = (parts.provider.clone(), shutdown.clone());
+        let charged = async move {
+            provider.serve(payments, stop).await;
+            Ok(())
+        };
         let received = receive(otlp, Arc::clone(&parts.store), shutdown);
         tokio::select! {
-            ended = async { tokio::try_join!(served, received) } => drop(ended?),
+            ended = async { tokio::try_join!(served, received, charged) } => drop(ended?),
             () = parts.keep() => {}
         }
         parts.leave().await;
@@ -138,26 +166,36 @@ impl Desk {
 
 impl Parts {
     fn new(config: Config) -> anyhow::Result<Self> {
-        let registry = Registry::new("lab", &[Metrics::CATALOGUE]);
+        let registry = Registry::new("lab", CATALOGUES);
         let metrics = Metrics::register(&registry);
+        let measured = ::provider::Metrics::register(&registry);
+        let provider = Provider::measured(config.provider.config(config.seed), measured);
         let ledger = Arc::new(Ledger::default());
+        let canary = config.order_api_canary_side_url.iter();
         let remotes = Service::ALL
             .into_iter()
-            .map(|service| Remote::new(service, config.side_url(service), Arc::clone(&ledger)))
+            .map(|service| Remote::first(service, config.side_url(service), Arc::clone(&ledger)))
+            .chain(canary.map(|url| Remote::canary(url, Arc::clone(&ledger))))
             .collect::<Result<_, _>>()?;
-        let Config { gateway_url, rate, seed, amqp_url, otlp_elsewhere, .. } = config;
-        let outside = customers::Config { gateway_url, rate, seed };
+        let Config { gateway_url, rate, seed, amqp_url, database_url, otlp_elsewhere, .. } = config;
+        let repairs = Repairs::new(config.prometheus_url)?;
+        let outside = customers::Config { gateway_url, rate, seed, users: config.demo_users };
         let customers = Customers::start(outside, metrics.clone())?;
         let queues = Queues::new(amqp_url);
+        let database = Database::new(database_url);
         let (morgue, inbox) = (Morgue::default(), Inbox::default());
         let store = Arc::new(Store::new(Limits::default()));
         Ok(Self {
             ledger,
+            hands: Hands::default(),
             remotes,
             customers,
+            provider,
             queues,
+            database,
             morgue,
             inbox,
+            repairs,
             store,
             otlp_elsewhere,
             registry,
@@ -175,16 +213,42 @@ impl Parts {
                 self.store.count_orphans();
             }
         };
-        tokio::join!(join_all(self.remotes.iter().map(Remote::keep)), upkeep);
+        let hands = self.hands.keep(&self.ledger, self.reach());
+        let repairs = self.repairs.keep(&self.ledger);
+        tokio::join!(join_all(self.remotes.iter().map(Remote::keep)), hands, repairs, upkeep);
+    }
+
+    /// The services, and the second replica of order-api if there is one.
+    fn known(&self) -> impl Iterator<Item = &Remote> {
+        self.remotes.iter().filter(|remote| remote.is_known())
+    }
+
+    /// Whether order-api has a second replica now.
+    async fn has_canary(&self) -> bool {
+        match self.remotes.iter().find(|remote| remote.canary) {
+            Some(remote) => remote.status().await.up,
+            None => false,
+        }
+    }
+
+    fn reach(&self) -> Reach<'_> {
+        let Self { provider, customers, queues, database, .. } = self;
+        Reach { provider, customers, queues, database }
     }
 
     /// Leaves no fault behind that nobody knows of.
     async fn leave(&self) {
         if !self.ledger.heal_all().is_empty() {
             // Who cannot be told lets go by itself when the time of what is on is over.
-            join_all(self.remotes.iter().map(Remote::tell)).await;
+            join_all(self.known().map(Remote::tell)).await;
+            self.hands.settle(&self.ledger, self.reach()).await;
         }
     }
+}
+
+async fn listen(address: SocketAddr, who: &str) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    listener.with_context(|| format!("cannot listen on {address} ({who})"))
 }
 
 fn listen_for_otlp(address: SocketAddr) -> anyhow::Result<TcpIncoming> {
@@ -213,7 +277,10 @@ fn router(parts: Arc<Parts>, stop: CancellationToken) -> Router {
         .route("/metrics", get(metrics))
         .merge(chaos::router())
         .merge(load::router())
+        .merge(provider::router())
+        .merge(settings::router())
         .merge(dlq::router())
+        .merge(announcements::router())
         .merge(inbox::router())
         .merge(traces::router())
         .merge(logs::router(stop))

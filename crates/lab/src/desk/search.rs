@@ -44,6 +44,13 @@ impl TraceSearch {
                 "error=true or false (with a step that failed)".to_owned(),
                 "route=/orders (with a step about this route)".to_owned(),
                 "service=order-api (that went through this service)".to_owned(),
+                "without=order-api (that did not)".to_owned(),
+                "root=GET /orders (that begin with this step)".to_owned(),
+                "step=get_order (with this step)".to_owned(),
+                "version=0.1.0 (with a step, or that step, of this version)".to_owned(),
+                "instance=ID (with a step, or that step, of this process)".to_owned(),
+                "lasting=100ms (with a step, or that step, that took at least so long)".to_owned(),
+                "repeated=5 (with so many such steps)".to_owned(),
                 format!("limit=1 to {MOST} ({TRACES}, if it is not given)"),
             ];
             Refusal::new(StatusCode::BAD_REQUEST, problem, possible.into())
@@ -56,6 +63,13 @@ impl TraceSearch {
             "error" => self.filter.error = truth(name, value)?,
             "route" => self.filter.route = Some(some(name, value)?),
             "service" => self.filter.service = Some(some(name, value)?),
+            "without" => self.filter.without = Some(some(name, value)?),
+            "root" => self.filter.root = Some(some(name, value)?),
+            "step" => self.filter.step = Some(some(name, value)?),
+            "version" => self.filter.version = Some(some(name, value)?),
+            "instance" => self.filter.instance = Some(some(name, value)?),
+            "lasting" => self.filter.lasting = Some(lasting(value)?),
+            "repeated" => self.filter.repeated = Some(limit(value)?),
             "limit" => self.limit = limit(value)?,
             _ => return Err(format!("there is no setting {name:?}")),
         }
@@ -104,6 +118,10 @@ fn trace_id(value: &str) -> Result<TraceId, String> {
 fn duration(value: &str) -> Result<Duration, String> {
     let value = if value.is_empty() { SLOW } else { value };
     humantime::parse_duration(value).map_err(|_| format!("slow={value} is no duration"))
+}
+
+fn lasting(value: &str) -> Result<Duration, String> {
+    humantime::parse_duration(value).map_err(|_| format!("lasting={value} is no duration"))
 }
 
 /// A name alone means yes.

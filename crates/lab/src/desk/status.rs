@@ -5,10 +5,16 @@ use std::fmt;
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 
-use super::{Parts, ledger::ArmedFault, queues::Waiting, remote::ServiceStatus};
+use super::{
+    Parts,
+    ledger::ArmedFault,
+    provider::ProviderStatus,
+    queues::Waiting,
+    remote::{Remote, ServiceStatus},
+};
 use crate::customers::{Load, Snapshot};
 
-/// The services, the traffic, the queue and the faults.
+/// The services, the traffic, the queue, the payments and the faults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     /// The services, in the direction an order flows.
@@ -19,6 +25,8 @@ pub struct Status {
     pub traffic: Snapshot,
     /// How much waits in the broker; none if it does not answer.
     pub queue: Option<Waiting>,
+    /// The payment provider.
+    pub provider: ProviderStatus,
     /// The faults that are on.
     pub faults: Vec<ArmedFault>,
 }
@@ -26,13 +34,14 @@ pub struct Status {
 impl Status {
     /// Asks everyone.
     pub(super) async fn take(parts: &Parts) -> Self {
-        let services = join_all(parts.remotes.iter().map(|remote| remote.status()));
+        let services = join_all(parts.known().map(Remote::status));
         let (services, queue) = tokio::join!(services, parts.queues.waiting());
         Self {
             services,
             load: parts.customers.load(),
             traffic: parts.customers.snapshot(),
             queue: queue.ok(),
+            provider: ProviderStatus::of(&parts.provider),
             faults: parts.ledger.on(),
         }
     }
@@ -47,6 +56,7 @@ impl fmt::Display for Status {
             Some(queue) => write!(f, "\nqueue\n  {queue}")?,
             None => f.write_str("\nqueue\n  the broker does not answer")?,
         }
+        write!(f, "\npayments\n  {}", self.provider.in_short())?;
         write!(f, "\nfaults\n{}", Listed(&self.faults))
     }
 }
@@ -79,7 +89,7 @@ impl fmt::Display for ServiceStatus {
             (true, false) => "up, not ready",
             (true, true) => "ready",
         };
-        write!(f, "{:<20}{state}", self.service.name())
+        write!(f, "{:<20}{state}", self.name())
     }
 }
 

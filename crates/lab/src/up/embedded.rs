@@ -105,13 +105,19 @@ fn render(broker: &Handle) -> String {
             let _ = writeln!(text, "{name}{{vhost=\"/\",queue=\"{queue_name}\"}} {value}");
         }
     }
-    let whole: [(&str, &str, &str, u64); 5] = [
+    let whole: [(&str, &str, &str, u64); 6] = [
         ("rabbitmq_connections", "gauge", "Connections currently open", stats.connections as u64),
         (
             "rabbitmq_global_messages_unroutable_returned_total",
             "counter",
             "Messages that no queue took",
             stats.unroutable,
+        ),
+        (
+            "rabbitmq_global_messages_unroutable_dropped_total",
+            "counter",
+            "Messages that no queue took and that were dropped",
+            stats.dropped,
         ),
         ("rabbitmq_process_resident_memory_bytes", "gauge", "Memory used", stats.memory as u64),
         (

@@ -1,8 +1,8 @@
 //! `lab up`: the whole lab in one command, on embedded defaults.
 //!
 //! The services run as child processes, so that a crash, a leak or a stuck runtime is that
-//! service's own. The outside world, the customers, the control desk and the embedded broker, is
-//! this process.
+//! service's own. The outside world, the customers, the payment provider, the control desk and the
+//! embedded broker, is this process.
 
 mod child;
 mod embedded;
@@ -16,6 +16,7 @@ mod screen;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use identity::{demo::DemoUsers, hushed::Hushed, secret::Secret};
 use instrumentation::export;
 use tempfile::TempDir;
 use tokio::task::{JoinHandle, JoinSet};
@@ -46,6 +47,14 @@ pub struct Args {
     #[arg(long, env = "LAB_AMQP_URL", value_name = "URL", hide_env_values = true)]
     pub amqp_url: Option<String>,
 
+    /// Run a second replica of order-api, which reports a newer version.
+    #[arg(long, env = "LAB_CANARY")]
+    pub canary: bool,
+
+    /// The payment provider.
+    #[command(flatten)]
+    pub provider: desk::ProviderSettings,
+
     /// Traces and logs; sent to the lab itself unless there is another endpoint.
     #[command(flatten)]
     pub export: export::Config,
@@ -61,13 +70,23 @@ pub struct Args {
     /// Seed of the customers' choices and arrivals.
     #[arg(long, env = "LAB_SEED", default_value_t = 1, value_name = "NUMBER")]
     pub seed: u64,
+
+    /// Signs and verifies tokens; unless it is said, one that nobody knows, and another each time.
+    #[arg(long, env = "JWT_SECRET", hide_env_values = true, value_name = "SECRET",
+          value_parser = Hushed::<Secret>::new())]
+    pub jwt_secret: Option<Secret>,
+
+    /// Users that can sign in, as `name:role:password` with commas between.
+    #[arg(long, env = "DEMO_USERS", hide_env_values = true, default_value = DemoUsers::DEFAULT,
+          value_name = "USERS", value_parser = Hushed::<DemoUsers>::new())]
+    pub demo_users: DemoUsers,
 }
 
 /// Runs the lab until Ctrl-C or SIGTERM.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let prometheus = doctor::find("prometheus").filter(|_| !args.no_prometheus);
     let (otlp, broker) = (args.export.otlp_endpoint.is_none(), args.amqp_url.is_none());
-    let uses = args.ports.uses(otlp, broker, prometheus.is_some());
+    let uses = args.ports.uses(otlp, broker, prometheus.is_some(), args.canary);
     let taken: Vec<_> = uses.into_iter().filter_map(|port| port.check().err()).collect();
     if !taken.is_empty() {
         taken.iter().for_each(|taken| eprintln!("lab: {taken}"));
@@ -79,7 +98,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let plan = Plan::new(&args, &world, prometheus)?;
     let desk = Desk::open(plan.desk()).await?;
     // The customers' own spans.
-    let export = export::start("lab", "lab", &plan.export);
+    let export = export::start("lab", instrumentation::VERSION, "lab", &plan.export);
     let mut desk = tokio::spawn(desk.serve(world.stop.child_token()));
     let mut children = JoinSet::new();
     for program in plan.programs() {

@@ -25,6 +25,14 @@ pub struct Ports {
     #[arg(long, env = "ORDER_API_SIDE_PORT", default_value_t = 8000, value_name = "PORT")]
     pub order_api_side_port: u16,
 
+    /// Port of order-api's second replica (gRPC), if there is one.
+    #[arg(long, env = "ORDER_API_CANARY_PORT", default_value_t = 50052, value_name = "PORT")]
+    pub order_api_canary_port: u16,
+
+    /// Port of the side of order-api's second replica, if there is one.
+    #[arg(long, env = "ORDER_API_CANARY_SIDE_PORT", default_value_t = 8001, value_name = "PORT")]
+    pub order_api_canary_side_port: u16,
+
     /// Port of fulfillment-worker's side: metrics, health and control.
     #[arg(long, env = "WORKER_SIDE_PORT", default_value_t = 2112, value_name = "PORT")]
     pub worker_side_port: u16,
@@ -32,6 +40,10 @@ pub struct Ports {
     /// Port of the control desk.
     #[arg(long, env = "DESK_PORT", default_value_t = 4000, value_name = "PORT")]
     pub desk_port: u16,
+
+    /// Port of the payment provider.
+    #[arg(long, env = "PROVIDER_PORT", default_value_t = 4100, value_name = "PORT")]
+    pub provider_port: u16,
 
     /// Port where traces and logs come in (OTLP, gRPC).
     #[arg(long, env = "OTLP_PORT", default_value_t = 4317, value_name = "PORT")]
@@ -66,7 +78,7 @@ pub struct Taken {
 
 impl Ports {
     /// Every port that `lab up` will listen on.
-    pub fn uses(&self, otlp: bool, broker: bool, prometheus: bool) -> Vec<Use> {
+    pub fn uses(&self, otlp: bool, broker: bool, prometheus: bool, canary: bool) -> Vec<Use> {
         let always = [
             ("web-gateway", self.gateway_port, "--gateway-port"),
             ("web-gateway's side", self.gateway_side_port, "--gateway-side-port"),
@@ -74,12 +86,22 @@ impl Ports {
             ("order-api's side", self.order_api_side_port, "--order-api-side-port"),
             ("fulfillment-worker's side", self.worker_side_port, "--worker-side-port"),
             ("the control desk", self.desk_port, "--desk-port"),
+            ("the payment provider", self.provider_port, "--provider-port"),
         ];
+        let canary = canary.then_some([
+            ("order-api's second replica", self.order_api_canary_port, "--order-api-canary-port"),
+            (
+                "the side of order-api's second replica",
+                self.order_api_canary_side_port,
+                "--order-api-canary-side-port",
+            ),
+        ]);
         let otlp = otlp.then_some(("traces and logs", self.otlp_port, "--otlp-port"));
         let broker = broker.then_some(("the broker", self.broker_port, "--broker-port"));
         let prometheus =
             prometheus.then_some(("prometheus", self.prometheus_port, "--prometheus-port"));
-        let all = always.into_iter().chain(otlp).chain(broker).chain(prometheus);
+        let some = otlp.into_iter().chain(broker).chain(prometheus);
+        let all = always.into_iter().chain(canary.into_iter().flatten()).chain(some);
         all.map(|(name, port, flag)| Use { name, port, flag }).collect()
     }
 }

@@ -28,8 +28,9 @@ Mishap: the shop is open, on this machine only.
 
   shop          {shop}   place orders here; open it in a browser
   control desk  {desk}   faults, traffic, dead letters
+  payments      {provider}   the payment provider: cargo run provider
   metrics       {shop}/metrics  (gateway)
-                http://127.0.0.1:{api}/metrics  (order-api)
+                http://127.0.0.1:{api}/metrics  (order-api){canary}
                 http://127.0.0.1:{worker}/metrics  (fulfillment-worker)
   prometheus    {prometheus}
   store         {store}
@@ -40,7 +41,7 @@ Mishap: the shop is open, on this machine only.
 Try, in another terminal:
 
   curl -s localhost:{gateway}/orders -H 'content-type: application/json' \\
-    -d '{{\"customer_id\":\"ada\",\"items\":[{{\"sku\":\"TEA-001\",\"quantity\":2}}]}}'
+    -d '{{\"items\":[{{\"sku\":\"TEA-001\",\"quantity\":2}}]}}'
   cargo run chaos              which faults there are
   cargo run chaos latency      then watch p95 in the line below
   cargo run traces --slow      which requests were slow; then cargo run trace ID
@@ -48,6 +49,8 @@ Try, in another terminal:
 
 Ctrl-C stops everything. Customers order on their own:
 ",
+        canary = canary(plan),
+        provider = plan.provider_url(),
         store = describe(&plan.database, "SQLite"),
         queue = describe(&plan.queue, "embedded broker, AMQP 0-9-1"),
         logs = plan.logs.display(),
@@ -56,6 +59,17 @@ Ctrl-C stops everything. Customers order on their own:
             None => format!("cargo run traces, cargo run logs; OTLP on port {}", ports.otlp_port),
         },
     );
+}
+
+/// Where the second replica of order-api says how it is, if there is one.
+fn canary(plan: &Plan) -> String {
+    let port = plan.ports.order_api_canary_side_port;
+    match plan.canary {
+        true => format!(
+            "\n                http://127.0.0.1:{port}/metrics  (order-api's second replica)"
+        ),
+        false => String::new(),
+    }
 }
 
 fn describe(source: &Source, embedded: &str) -> String {
@@ -100,8 +114,7 @@ fn line(status: &Status) -> String {
     let faults: Vec<_> = status.faults.iter().map(|fault| fault.name.as_str()).collect();
     let faults = if faults.is_empty() { "none".to_owned() } else { faults.join(", ") };
     let unready = status.services.iter().filter(|service| !service.ready);
-    let unready: String =
-        unready.map(|one| format!(" · {} is not ready", one.service.name())).collect();
+    let unready: String = unready.map(|one| format!(" · {} is not ready", one.name())).collect();
     format!(
         "orders {:.1}/s · errors {:.1}% · p95 {:.0} ms · waiting {waiting} · faults {faults}{unready}",
         traffic.orders_per_second,

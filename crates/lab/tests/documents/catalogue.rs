@@ -38,8 +38,8 @@ pub(crate) const SERVICES: &[Process] = &[
 /// The outside world.
 pub(crate) const LAB: Process = Process {
     name: "lab",
-    place: "`:4000/metrics`: the customers, and the truth about faults",
-    catalogues: &[lab::metrics::Metrics::CATALOGUE],
+    place: "`:4000/metrics`: the customers, the truth about faults, and the payment provider",
+    catalogues: lab::metrics::CATALOGUES,
 };
 
 /// What every service declares.

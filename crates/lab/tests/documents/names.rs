@@ -30,9 +30,10 @@ pub(crate) fn complaints(query: &str) -> Vec<String> {
     Known::all().complaints(query)
 }
 
-/// A series of ours.
+/// A series of ours; who expose it may each have values of their own for a label.
+#[derive(Default)]
 struct Declared {
-    declaration: &'static Declaration,
+    declarations: Vec<&'static Declaration>,
     jobs: Vec<&'static str>,
 }
 
@@ -63,8 +64,9 @@ impl Known {
         };
         for ending in endings {
             let series = format!("{}{ending}", declaration.name);
-            let entry = self.declared.entry(series);
-            entry.or_insert(Declared { declaration, jobs: Vec::new() }).jobs.push(job);
+            let declared = self.declared.entry(series).or_default();
+            declared.declarations.push(declaration);
+            declared.jobs.push(job);
         }
     }
 
@@ -100,7 +102,8 @@ impl Known {
     }
 
     fn has(&self, name: &str) -> bool {
-        let declared = || self.declared.values().any(|series| series.declaration.name == name);
+        let mut declarations = self.declared.values().flat_map(|series| &series.declarations);
+        let mut declared = || declarations.any(|declaration| declaration.name == name);
         self.declared.contains_key(name)
             || self.others.iter().any(|other| other == name)
             || declared()
@@ -114,16 +117,24 @@ impl Declared {
             "le" if series.ends_with("_bucket") => return None,
             "job" => self.jobs.clone(),
             label => {
-                let names = (self.declaration.labels)();
-                let Some(place) = names.iter().position(|name| *name == label) else {
+                let values: Vec<_> =
+                    self.declarations.iter().flat_map(|one| values(one, label)).collect();
+                if values.is_empty() {
                     return Some(format!("{series} has no label {label}"));
-                };
-                (self.declaration.series)().into_iter().map(|values| values[place]).collect()
+                }
+                values
             }
         };
         let missing = missing(matcher, &values)?;
         Some(format!("{} of {series} is never {missing}", matcher.name))
     }
+}
+
+/// What a label may be, if there is such a label.
+fn values(declaration: &Declaration, label: &str) -> Vec<&'static str> {
+    let place = (declaration.labels)().iter().position(|name| *name == label);
+    let series = (declaration.series)().into_iter();
+    place.map_or_else(Vec::new, |place| series.map(|values| values[place]).collect())
 }
 
 /// A value that is asked for and that the label never takes.
@@ -202,6 +213,7 @@ fn looks_like_a_metric(word: &str) -> bool {
         "outbox",
         "process",
         "prometheus",
+        "provider",
         "rabbitmq",
         "runtime",
         "scrape",

@@ -1,6 +1,6 @@
 //! The stack in Docker: what every container has, what it may take, and who reaches it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_yaml_ng::Value;
@@ -88,16 +88,19 @@ fn the_table_of_memory_says_every_limit_and_their_sums() {
     for (name, service) in &stack.services {
         says(&format!("{name} "), service.mebibytes());
     }
-    let (default, more): (Vec<_>, Vec<_>) =
-        stack.services.values().partition(|service| service.by_default());
-    says("together ", together(default.into_iter()));
-    says("together also ", together(more.into_iter()));
+    says("together ", together(stack.services.values().filter(|service| service.by_default())));
+    let profiles: BTreeSet<_> =
+        stack.services.values().flat_map(|service| &service.profiles).collect();
+    for profile in profiles {
+        let of_it = |service: &&Service| service.profiles.contains(profile);
+        says("together also ", together(stack.services.values().filter(of_it)));
+    }
 }
 
 #[test]
 fn every_container_is_read_only_without_capabilities_and_says_how_it_is() {
-    // The image of one has nothing to ask with, the other ends at once.
-    let unasked = ["otel-collector", "kibana-setup"];
+    // The image of one has nothing to ask with, the others end.
+    let unasked = ["otel-collector", "kibana-setup", "k6"];
     for (name, service) in &compose().services {
         assert!(service.read_only, "{name} can be written to");
         assert_eq!(service.cap_drop, ["ALL"], "{name}");
@@ -178,8 +181,47 @@ fn whoever_is_scraped_is_in_the_stack() {
     let config: Value = repository::yaml_file("prometheus/prometheus.yml");
     let jobs = config["scrape_configs"].as_sequence().unwrap();
     for job in jobs {
-        let target = job["static_configs"][0]["targets"][0].as_str().unwrap();
+        let listed = job["static_configs"][0]["targets"][0].as_str();
+        let target = listed.or_else(|| job["dns_sd_configs"][0]["names"][0].as_str()).unwrap();
         let host = host(target);
         assert!(host == "localhost" || stack.services.contains_key(host), "nobody is {target}");
+    }
+}
+
+/// `docker compose --profile canary up`
+#[test]
+fn a_second_replica_of_order_api_is_found_at_its_name_and_told_from_the_first() {
+    let stack: Value = repository::yaml_file("docker-compose.yml");
+    let services = &stack["services"];
+    let aliases = |name: &str| services[name]["networks"]["default"]["aliases"].clone();
+    assert_eq!(aliases("order-api-canary"), Value::Sequence(vec!["order-api".into()]));
+    let (first, second) = (&services["order-api"], &services["order-api-canary"]);
+    assert_eq!(second["environment"]["SERVICE_VERSION"], faults::CANARY_VERSION);
+    for name in ["image", "build", "mem_limit", "cpus", "healthcheck"] {
+        assert_eq!(first[name], second[name], "{name}");
+    }
+    for (name, value) in first["environment"].as_mapping().unwrap() {
+        assert_eq!(value, &second["environment"][name], "{name:?}");
+    }
+    let lab = &services["lab"]["environment"];
+    let side = |setting: &str| host(lab[setting].as_str().unwrap()).to_owned();
+    assert_eq!(side("LAB_ORDER_API_CANARY_SIDE_URL"), "order-api-canary");
+    let first = side("LAB_ORDER_API_SIDE_URL");
+    assert_eq!(aliases("order-api"), Value::Sequence(vec![first.into()]), "the first alone");
+}
+
+/// `docker compose up --scale order-api=2 --scale fulfillment-worker=3`
+#[test]
+fn what_may_run_more_than_once_has_no_port_or_name_of_its_own_and_each_one_is_scraped() {
+    let stack: Value = repository::yaml_file("docker-compose.yml");
+    let config: Value = repository::yaml_file("prometheus/prometheus.yml");
+    for name in ["order-api", "fulfillment-worker"] {
+        let service = &stack["services"][name];
+        for own in ["ports", "container_name", "hostname"] {
+            assert_eq!(service.get(own), None, "{name} can have only one {own}");
+        }
+        let mut jobs = config["scrape_configs"].as_sequence().unwrap().iter();
+        let found = jobs.find(|job| job["job_name"].as_str() == Some(name)).unwrap();
+        assert_eq!(found["dns_sd_configs"][0]["names"][0].as_str(), Some(name));
     }
 }

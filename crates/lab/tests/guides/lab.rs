@@ -20,6 +20,7 @@ const PORTS: &[(u16, &str)] = &[
     (SIDE, "--order-api-side-port"),
     (2112, "--worker-side-port"),
     (4000, "--desk-port"),
+    (4100, "--provider-port"),
     (4317, "--otlp-port"),
     (9090, "--prometheus-port"),
 ];
@@ -52,6 +53,8 @@ impl Lab {
             .args(flags)
             .args((!watched).then_some("--no-prometheus"))
             .env("TMPDIR", folder.path())
+            // Who declines nothing leaves nothing to chance.
+            .env("LAB_PROVIDER_DECLINE_RATE", "0")
             .stdin(Stdio::null())
             .stdout(screen)
             .spawn()

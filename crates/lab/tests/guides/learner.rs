@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// The pause before something is tried again.
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long a command may take.
-const COMMAND: Duration = Duration::from_secs(30);
+const COMMAND: Duration = Duration::from_secs(120);
 
 /// What every block begins with. Variables outlive a block, as they do in a terminal; a command
 /// that fails ends it, an unset variable too. `cargo run` runs the lab that is built already, and

@@ -63,11 +63,60 @@ async fn arming_again_replaces_what_was_set() {
 }
 
 #[tokio::test]
+async fn what_is_done_outside_of_the_services_is_undone() {
+    let world = World::empty();
+    let desk = world.desk().await;
+    let is = async || {
+        let (_, provider) = desk.json(Method::GET, "/provider", "").await;
+        let (_, load) = desk.json(Method::GET, "/load", "").await;
+        let behaviour = &provider["behaviour"];
+        (behaviour["capacity"].clone(), behaviour["median_ms"].clone(), load["rate"].clone())
+    };
+    let before = is().await;
+    desk.text(Method::POST, "/chaos/slow-provider", "capacity=2&ms=300").await;
+    desk.text(Method::POST, "/chaos/traffic-spike", "times=4&for=5s").await;
+    let (capacity, median, rate) = is().await;
+    assert_eq!((capacity.as_u64(), median.as_f64()), (Some(2), Some(300.0)));
+    assert_eq!(rate.as_f64().unwrap(), 4.0 * before.2.as_f64().unwrap());
+    eventually(PATIENCE, "the customers are as many as before", async || {
+        (is().await.2 == before.2).then_some(())
+    })
+    .await;
+    assert_eq!(is().await.0, capacity, "the other is still on");
+    desk.text(Method::DELETE, "/chaos", "").await;
+    assert_eq!(is().await, before);
+}
+
+/// Whichever is turned off first, the other stays as it is, and nothing is left at the end.
+#[tokio::test]
+async fn two_that_bend_the_same_thing_are_undone_in_any_order() {
+    let world = World::empty();
+    let desk = world.desk().await;
+    let is = async || desk.json(Method::GET, "/provider", "").await.1["behaviour"].clone();
+    let before = is().await;
+    for first in ["slow-provider", "pool-leak"] {
+        desk.text(Method::POST, "/chaos/slow-provider", "capacity=2.2&ms=300").await;
+        desk.text(Method::POST, "/chaos/pool-leak", "declined=0.5").await;
+        let both = is().await;
+        assert_eq!(
+            (both["capacity"].as_u64(), both["decline_rate"].as_f64()),
+            (Some(2), Some(0.5))
+        );
+        desk.text(Method::DELETE, &format!("/chaos/{first}"), "").await;
+        let one = is().await;
+        let (slow, declining) = (one["capacity"] == both["capacity"], one["decline_rate"] == 0.5);
+        assert_eq!((slow, declining), (first == "pool-leak", first == "slow-provider"));
+        desk.text(Method::DELETE, "/chaos", "").await;
+        assert_eq!(is().await, before, "{first} first");
+    }
+}
+
+#[tokio::test]
 async fn a_fault_ends_by_itself_everywhere_at_once() {
     let world = World::empty();
     let api = world.side(Service::OrderApi).await;
     let desk = world.desk().await;
-    desk.text(Method::POST, "/chaos/latency", "for=1s").await;
+    desk.text(Method::POST, "/chaos/latency", "for=5s").await;
     assert_eq!(desk.metric(ARMED).await, Some(1.0));
     eventually(PATIENCE, "the fault is over", async || {
         (desk.metric(ARMED).await == Some(0.0) && api.armings().is_empty()).then_some(())

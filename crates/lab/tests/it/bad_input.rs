@@ -30,6 +30,10 @@ async fn what_cannot_be_is_refused_with_what_can() {
         (Method::PUT, "/load", "rate=1e9", bad, "rate=0 to 1000"),
         (Method::PUT, "/load", "rate=5&enabled=perhaps", bad, "enabled=true or false"),
         (Method::PUT, "/load", "speed=5", bad, "rate=0 to 1000"),
+        (Method::PUT, "/provider", "capacity=1001", bad, "capacity=0 to 1000"),
+        (Method::PUT, "/provider", "capacity=4&median_ms=-1", bad, "median_ms=0 to 30000"),
+        (Method::PUT, "/provider", "available=maybe", bad, "available=true or false"),
+        (Method::PUT, "/provider", "speed=5", bad, "decline_rate=0 to 1"),
         (Method::POST, "/dlq/replay", "limit=0", bad, "limit=1 or more"),
         (Method::POST, "/dlq/replay", "limit=all", bad, "limit=1 or more"),
         (Method::GET, "/nowhere", "", unknown, "/status"),
@@ -44,6 +48,7 @@ async fn what_cannot_be_is_refused_with_what_can() {
     }
     assert_eq!(api.armings(), [], "nothing that was refused is on");
     assert_eq!(desk.metric("lab_load_rate").await, Some(0.0), "nor was the load changed");
+    assert_eq!(desk.metric("provider_servers").await, Some(16.0), "nor was the provider");
 }
 
 #[tokio::test]

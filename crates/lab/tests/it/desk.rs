@@ -4,7 +4,9 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, routing::get};
 use faults::{Arming, Service, Switchboard, control};
-use lab::desk::{Config, Desk};
+use identity::demo::DemoUsers;
+use instrumentation::settings::{self, Live, Settings};
+use lab::desk::{Config, Desk, ProviderSettings, Secret};
 use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::Value;
 use testbed::free_port;
@@ -20,6 +22,8 @@ pub(crate) struct DeskFixture {
     pub(crate) url: String,
     /// Where it takes traces and logs, if it does.
     pub(crate) otlp_url: Option<String>,
+    /// Where the payment provider is.
+    pub(crate) provider_url: String,
     stop: CancellationToken,
     served: JoinHandle<anyhow::Result<()>>,
 }
@@ -27,15 +31,22 @@ pub(crate) struct DeskFixture {
 /// What a desk is pointed at; by default, nobody is there.
 pub(crate) struct World {
     pub(crate) services: [u16; 3],
+    /// The side port of order-api's second replica, if the desk is to know one.
+    pub(crate) canary: Option<u16>,
     pub(crate) amqp_url: String,
     pub(crate) gateway_url: String,
+    pub(crate) database_url: Option<String>,
     /// Where traces and logs go, if not to the desk.
     pub(crate) otlp_elsewhere: Option<String>,
+    /// Who measures.
+    pub(crate) prometheus_url: Option<String>,
 }
 
 /// The side port of a service: a real switchboard, and always ready.
 pub(crate) struct Side {
     switchboard: Arc<Switchboard>,
+    /// A setting of it that can be changed.
+    deadline: Live<Duration>,
     stop: CancellationToken,
     served: JoinHandle<()>,
 }
@@ -45,9 +56,12 @@ impl World {
         let nobody = || format!("127.0.0.1:{}", free_port());
         Self {
             services: std::array::from_fn(|_| free_port()),
+            canary: None,
             amqp_url: format!("amqp://{}/%2f", nobody()),
             gateway_url: format!("http://{}", nobody()),
+            database_url: None,
             otlp_elsewhere: None,
+            prometheus_url: None,
         }
     }
 
@@ -58,20 +72,35 @@ impl World {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             otlp_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             otlp_elsewhere: self.otlp_elsewhere.clone(),
+            provider_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            provider: ProviderSettings {
+                provider_capacity: 16,
+                provider_median: Duration::from_millis(8),
+                provider_decline_rate: 0.02,
+                provider_token_ttl: Duration::from_secs(300),
+                provider_client_id: "shop".to_owned(),
+                provider_client_secret: Secret("shop-secret".to_owned()),
+            },
             gateway_url: self.gateway_url.clone(),
+            demo_users: DemoUsers::DEFAULT.parse().expect("the users of the lab"),
             web_gateway_side_url: gateway,
             order_api_side_url: api,
+            order_api_canary_side_url: self.canary.map(|port| format!("http://127.0.0.1:{port}")),
             fulfillment_worker_side_url: worker,
             amqp_url: self.amqp_url.clone(),
+            prometheus_url: self.prometheus_url.clone(),
+            database_url: self.database_url.as_ref().map(|url| url.parse().expect("a URL")),
             rate: 0.0,
             seed: 1,
         };
         let desk = Desk::open(config).await.expect("the desk opens");
         let url = format!("http://{}", desk.address());
         let otlp_url = desk.otlp_address().map(|address| format!("http://{address}"));
+        let provider = desk.provider_address().expect("the provider listens");
+        let provider_url = format!("http://{provider}");
         let stop = CancellationToken::new();
         let served = tokio::spawn(desk.serve(stop.clone()));
-        DeskFixture { client: Client::new(), url, otlp_url, stop, served }
+        DeskFixture { client: Client::new(), url, otlp_url, provider_url, stop, served }
     }
 
     /// The side port of a service in this world.
@@ -119,6 +148,13 @@ impl DeskFixture {
         line.map(|value| value.parse().expect("a number"))
     }
 
+    /// Ends it as a kill would: it undoes nothing.
+    pub(crate) async fn die(self) {
+        self.served.abort();
+        let ended = self.served.await.expect_err("it did not end by itself");
+        assert!(ended.is_cancelled(), "{ended}");
+    }
+
     /// Stops it and waits for its end.
     pub(crate) async fn stop(self) {
         self.stop.cancel();
@@ -129,7 +165,10 @@ impl DeskFixture {
 impl Side {
     pub(crate) async fn start(port: u16) -> Self {
         let switchboard = Arc::new(Switchboard::default());
-        let router = control::router(Arc::clone(&switchboard));
+        let deadline = Live::new(Duration::from_secs(5));
+        let parse = |text: &str| humantime::parse_duration(text).map_err(|error| error.to_string());
+        let offered = Settings::default().with("request-deadline", &deadline, parse);
+        let router = control::router(Arc::clone(&switchboard)).merge(settings::router(offered));
         let router: Router = router.route("/ready", get("yes"));
         let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("a free port");
         let stop = CancellationToken::new();
@@ -138,11 +177,15 @@ impl Side {
             let serving = axum::serve(listener, router).with_graceful_shutdown(stopped);
             serving.await.expect("it serves");
         });
-        Self { switchboard, stop, served }
+        Self { switchboard, deadline, stop, served }
     }
 
     pub(crate) fn armings(&self) -> Vec<Arming> {
         self.switchboard.armings()
+    }
+
+    pub(crate) fn deadline(&self) -> Duration {
+        self.deadline.get()
     }
 
     pub(crate) fn hold(&self, armings: Vec<Arming>) {

@@ -3,9 +3,14 @@
 mod arming;
 mod bad_input;
 mod customers;
+mod database;
 mod dead_letters;
 mod desk;
+mod load;
 mod outlook;
+mod payments;
 mod real_shop;
+mod replica;
+mod settings;
 mod shop;
 mod telemetry;

@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -11,7 +14,7 @@ use axum::{
     extract::{Path, State},
     http::{HeaderMap, StatusCode, header::RETRY_AFTER},
     response::{IntoResponse as _, Response},
-    routing::get,
+    routing::{get, post},
 };
 use instrumentation::metrics::Registry;
 use lab::{
@@ -21,6 +24,9 @@ use lab::{
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use uuid::Uuid;
+
+/// Who may come.
+const USERS: &str = "ada:customer:analytical,grace:customer:nanosecond,root:admin:keep-it-running";
 
 /// How the shop answers.
 #[derive(Clone, Copy, Default)]
@@ -35,6 +41,8 @@ pub(crate) struct Manners {
 #[derive(Clone, Default)]
 pub(crate) struct StubShop {
     manners: Manners,
+    /// For how many seconds a token is good.
+    lifetime: Arc<AtomicU64>,
     seen: Arc<Mutex<Seen>>,
 }
 
@@ -45,16 +53,25 @@ pub(crate) struct Seen {
     pub(crate) tries: HashMap<String, Vec<(Value, String)>>,
     /// Requests without a correlation id.
     pub(crate) anonymous: usize,
+    /// What was presented with each order, and with each look at the list of them.
+    pub(crate) presented: Vec<String>,
+    /// What was sent to sign in, and to stay so.
+    pub(crate) forms: Vec<Value>,
+    /// Whose tokens it does not know any more: everybody's who has not signed in since.
+    pub(crate) forgotten: bool,
 }
 
 impl StubShop {
     /// Opens on `port`; 0 takes any. Returns the port with it.
     pub(crate) async fn open(manners: Manners, port: u16) -> (Self, u16) {
         let shop = Self { manners, ..Self::default() };
+        shop.lifetime.store(1, Ordering::Relaxed);
         let router = Router::new()
             .route("/products", get(products))
             .route("/orders", get(orders).post(place))
             .route("/orders/{id}", get(order))
+            .route("/auth/login", post(sign_in))
+            .route("/auth/refresh", post(sign_in))
             .with_state(shop.clone());
         let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
@@ -65,6 +82,21 @@ impl StubShop {
     /// Looks at what the shop has seen.
     pub(crate) fn seen<T>(&self, look: impl FnOnce(&Seen) -> T) -> T {
         look(&self.seen.lock().expect("no holder panics"))
+    }
+
+    /// Whether it is known.
+    fn look_at_token(&self, headers: &HeaderMap) -> bool {
+        let token = headers.get("authorization").map(|token| token.to_str().expect("ASCII"));
+        let token = token.unwrap_or_default().to_owned();
+        let mut seen = self.seen.lock().expect("no holder panics");
+        seen.presented.push(token);
+        !seen.forgotten
+    }
+
+    /// Knows nobody's token any more; from now on tokens are good for this long.
+    pub(crate) fn forget_all(&self, lifetime: u64) {
+        self.lifetime.store(lifetime, Ordering::Relaxed);
+        self.seen.lock().expect("no holder panics").forgotten = true;
     }
 
     async fn meet(&self, headers: &HeaderMap) {
@@ -79,7 +111,9 @@ impl StubShop {
 pub(crate) fn customers(port: u16, rate: f64) -> (Customers, Registry) {
     let registry = Registry::new("lab", &[Metrics::CATALOGUE]);
     let metrics = Metrics::register(&registry);
-    let config = Config { gateway_url: format!("http://127.0.0.1:{port}"), rate, seed: 1 };
+    let users = USERS.parse().expect("two users");
+    let gateway_url = format!("http://127.0.0.1:{port}");
+    let config = Config { gateway_url, rate, seed: 1, users };
     (Customers::start(config, metrics).expect("a URL"), registry)
 }
 
@@ -90,9 +124,28 @@ async fn products(State(shop): State<StubShop>, headers: HeaderMap) -> Json<Valu
     Json(json!({"products": products}))
 }
 
-async fn orders(State(shop): State<StubShop>, headers: HeaderMap) -> Json<Value> {
+/// Everybody is known, by a token with their name in it.
+async fn sign_in(State(shop): State<StubShop>, Json(form): Json<Value>) -> Json<Value> {
+    let mut seen = shop.seen.lock().expect("no holder panics");
+    seen.forms.push(form.clone());
+    seen.forgotten = false;
+    let known = form["username"].as_str().map(str::to_owned);
+    let renewed = form["refresh_token"].as_str().map(str::to_owned);
+    let name = known.clone().or(renewed).expect("a name, or a token with one");
+    let lifetime = shop.lifetime.load(Ordering::Relaxed);
+    let mut tokens = json!({"access_token": format!("token-of-{name}"), "expires_in": lifetime});
+    if known.is_some() {
+        tokens["refresh_token"] = name.into();
+    }
+    Json(tokens)
+}
+
+async fn orders(State(shop): State<StubShop>, headers: HeaderMap) -> Response {
     shop.meet(&headers).await;
-    Json(json!({"orders": [], "next_cursor": null}))
+    match shop.look_at_token(&headers) {
+        true => Json(json!({"orders": [], "next_cursor": null})).into_response(),
+        false => StatusCode::UNAUTHORIZED.into_response(),
+    }
 }
 
 async fn order(
@@ -110,6 +163,7 @@ async fn place(
     Json(order): Json<Value>,
 ) -> Response {
     shop.meet(&headers).await;
+    shop.look_at_token(&headers);
     let header = |name| {
         let value = headers.get(name).expect("every order has it");
         value.to_str().expect("ASCII").to_owned()

@@ -34,6 +34,9 @@ async fn a_trace_that_was_sent_is_listed_drawn_and_given_as_json() {
         ("route=/orders", SLOW),
         ("route=/products", FAILED),
         ("service=order-api", FAILED),
+        ("version=0.2.0", FAILED),
+        ("instance=web-gateway-1", SLOW),
+        ("step=list&version=0.2.0&instance=order-api-1", FAILED),
         ("limit=1", SLOW),
     ] {
         let (_, json) = desk.json(Method::GET, &format!("/traces?{query}"), "").await;
@@ -52,7 +55,7 @@ async fn a_trace_that_was_sent_is_listed_drawn_and_given_as_json() {
         json["spans"][0],
         json!({
             "span_id": "0000000000000002", "parent_span_id": null, "name": "list",
-            "kind": "unspecified", "service": "order-api", "instance": "order-api-1",
+            "kind": "unspecified", "service": "order-api", "version": "0.2.0", "instance": "order-api-1",
             "start_unix_nano": START, "duration_ms": 20.0, "status": "error",
             "status_message": "no database", "attributes": {"http.route": "/products"},
             "events": [], "links": [],
@@ -215,7 +218,9 @@ fn trace_id(hexadecimal: &str) -> Vec<u8> {
 
 fn resource(service: &str) -> Option<Resource> {
     let instance = attribute("service.instance.id", &format!("{service}-1"));
-    let attributes = vec![attribute("service.name", service), instance];
+    let version = if service == "order-api" { "0.2.0" } else { "0.1.0" };
+    let version = attribute("service.version", version);
+    let attributes = vec![attribute("service.name", service), version, instance];
     Some(Resource { attributes, ..Resource::default() })
 }
 

@@ -22,7 +22,7 @@ async fn an_order_is_fulfilled_and_its_stock_is_taken(world: World) {
     let sku = |product: &serde_json::Value| product["sku"].as_str().expect("a SKU").to_owned();
 
     let placed = shop
-        .place(&json!({"customer_id": "ada", "items": [
+        .place(&json!({"items": [
             {"sku": sku(first), "quantity": 2},
             {"sku": sku(second), "quantity": 1},
         ]}))
@@ -30,12 +30,16 @@ async fn an_order_is_fulfilled_and_its_stock_is_taken(world: World) {
     let price =
         |product: &serde_json::Value| product["unit_price_minor"].as_i64().expect("a price");
     assert_eq!(placed["total_minor"], 2 * price(first) + price(second));
-    assert_eq!(placed["status"], "placed");
+    assert!(placed["status"] == "placed" || placed["status"] == "pending", "{placed}");
 
     shop.wait_for(placed["id"].as_str().expect("an id"), "fulfilled").await;
-    let after = shop.get("/products").await.expect("products");
     let stock = |products: &serde_json::Value| products["products"][0]["stock"].as_i64();
-    assert_eq!(stock(&after), stock(&products).map(|stock| stock - 2));
+    let left = stock(&products).map(|stock| stock - 2);
+    // The list may be a little old.
+    eventually(PATIENCE, "the stock is shown", || async {
+        (stock(&shop.get("/products").await?) == left).then_some(())
+    })
+    .await;
 }
 
 async fn the_correlation_id_is_on_the_lines_of_every_service(world: World) {
@@ -57,14 +61,13 @@ async fn the_correlation_id_is_on_the_lines_of_every_service(world: World) {
 
 async fn a_repeated_order_is_one_order(world: World) {
     let shop = world.shop();
-    let first = shop.post(&cart("TEA-001", 1), "key-1").await.expect("an answer");
-    let first: serde_json::Value = first.json().await.expect("JSON");
+    let (_, first) = shop.insist(&cart("TEA-001", 1), "key-1").await;
     shop.wait_for(first["id"].as_str().expect("an id"), "fulfilled").await;
 
     world.lab.kill("web-gateway").await;
     world.lab.kill("order-api").await;
     world.lab.ready().await;
-    let again = shop.post(&cart("TEA-001", 1), "key-1").await.expect("an answer");
-    assert_eq!(again.headers()["idempotent-replayed"], "true");
-    assert_eq!(again.json::<serde_json::Value>().await.expect("JSON"), first);
+    let (headers, again) = shop.insist(&cart("TEA-001", 1), "key-1").await;
+    assert_eq!(headers["idempotent-replayed"], "true");
+    assert_eq!(again, first);
 }

@@ -32,7 +32,12 @@ pub(crate) struct World {
 impl World {
     /// On SQLite and the embedded broker.
     pub(crate) async fn embedded() -> Self {
-        let lab = Lab::start(&[]).await;
+        Self::embedded_with(&[]).await
+    }
+
+    /// The same, with settings of the services and of the lab.
+    pub(crate) async fn embedded_with(settings: &[(&str, &str)]) -> Self {
+        let lab = Lab::start_with(&[], settings).await;
         lab.ready().await;
         let queue = format!("amqp://guest:guest@127.0.0.1:{}/%2f", lab.broker_port);
         Self { lab, queue, postgres: None, rabbitmq: None }
@@ -40,27 +45,28 @@ impl World {
 
     /// On a private Postgres and RabbitMQ; none if they are not installed.
     pub(crate) async fn real() -> Option<Self> {
-        Self::real_with(&[], false).await
+        Self::real_set(&[]).await
     }
 
-    /// The same with more arguments for the lab, and with Prometheus if it is to be watched.
-    pub(crate) async fn real_with(more: &[&str], watched: bool) -> Option<Self> {
-        if watched && testbed::left_out(testbed::Prometheus::available()) {
-            return None;
-        }
-        if testbed::left_out(Postgres::available().and(RabbitMq::available())) {
-            return None;
-        }
-        let postgres = Postgres::start().await.expect("a private Postgres starts");
-        let rabbitmq = RabbitMq::start().await.expect("a private RabbitMQ starts");
+    /// The same, with settings of the services and of the lab.
+    pub(crate) async fn real_set(settings: &[(&str, &str)]) -> Option<Self> {
+        let (postgres, rabbitmq) = servers().await?;
         let (database, queue) = (postgres.url(), rabbitmq.url());
         let urls = ["--database-url", &database, "--amqp-url", &queue];
-        let arguments = [&urls, more].concat();
-        let lab = if watched {
-            Lab::start_watched(&arguments).await
-        } else {
-            Lab::start(&arguments).await
-        };
+        let lab = Lab::start_with(&urls, settings).await;
+        lab.ready().await;
+        Some(Self { lab, queue, postgres: Some(postgres), rabbitmq: Some(rabbitmq) })
+    }
+
+    /// The same with more arguments for the lab, and with Prometheus to watch it.
+    pub(crate) async fn real_watched(more: &[&str]) -> Option<Self> {
+        if testbed::left_out(testbed::Prometheus::available()) {
+            return None;
+        }
+        let (postgres, rabbitmq) = servers().await?;
+        let (database, queue) = (postgres.url(), rabbitmq.url());
+        let urls = ["--database-url", &database, "--amqp-url", &queue];
+        let lab = Lab::start_watched(&[&urls, more].concat(), Room::Quiet).await;
         lab.ready().await;
         Some(Self { lab, queue, postgres: Some(postgres), rabbitmq: Some(rabbitmq) })
     }
@@ -88,6 +94,16 @@ impl World {
     }
 }
 
+/// A private Postgres and RabbitMQ; none if they are not installed.
+async fn servers() -> Option<(Postgres, RabbitMq)> {
+    if testbed::left_out(Postgres::available().and(RabbitMq::available())) {
+        return None;
+    }
+    let postgres = Postgres::start().await.expect("a private Postgres starts");
+    let rabbitmq = RabbitMq::start().await.expect("a private RabbitMQ starts");
+    Some((postgres, rabbitmq))
+}
+
 /// The `lab up` process.
 pub(crate) struct Lab {
     process: Child,
@@ -99,6 +115,7 @@ pub(crate) struct Lab {
     pub(crate) worker_side_port: u16,
     pub(crate) desk_port: u16,
     broker_port: u16,
+    pub(crate) provider_port: u16,
     pub(crate) prometheus_port: Option<u16>,
 }
 
@@ -115,16 +132,11 @@ impl Lab {
     }
 
     /// Starts it on free ports, with Prometheus.
-    pub(crate) async fn start_watched(more: &[&str]) -> Self {
+    pub(crate) async fn start_watched(more: &[&str], room: Room) -> Self {
         let port = free_port();
         let flag = ["--prometheus-port".to_owned(), port.to_string()];
-        Self::launch(
-            &[&flag.each_ref().map(String::as_str), more].concat(),
-            &[],
-            Some(port),
-            Room::Quiet,
-        )
-        .await
+        Self::launch(&[&flag.each_ref().map(String::as_str), more].concat(), &[], Some(port), room)
+            .await
     }
 
     async fn launch(
@@ -135,16 +147,20 @@ impl Lab {
     ) -> Self {
         let place = room.enter().await;
         let folder = tempfile::tempdir().expect("a folder for the lab");
-        let [gateway_port, order_api_side_port, worker_side_port, desk_port, broker_port] =
+        let [gateway_port, order_api_side_port, worker_side_port] =
             std::array::from_fn(|_| free_port());
+        let [desk_port, broker_port, provider_port] = std::array::from_fn(|_| free_port());
         let ports = [
             ("--gateway-port", gateway_port),
             ("--gateway-side-port", free_port()),
             ("--order-api-port", free_port()),
             ("--order-api-side-port", order_api_side_port),
+            ("--order-api-canary-port", free_port()),
+            ("--order-api-canary-side-port", free_port()),
             ("--worker-side-port", worker_side_port),
             ("--desk-port", desk_port),
             ("--broker-port", broker_port),
+            ("--provider-port", provider_port),
             ("--otlp-port", free_port()),
         ];
         let output = fs::File::create(folder.path().join("screen")).expect("a file");
@@ -154,6 +170,8 @@ impl Lab {
             .args(more)
             .env("TMPDIR", folder.path())
             .env("LOG_FORMAT", "json")
+            // Who declines nothing leaves nothing to chance.
+            .env("LAB_PROVIDER_DECLINE_RATE", "0")
             .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(output)
@@ -168,6 +186,7 @@ impl Lab {
             worker_side_port,
             desk_port,
             broker_port,
+            provider_port,
             prometheus_port,
         }
     }
@@ -193,6 +212,7 @@ impl Lab {
         let output = Command::new(env!("CARGO_BIN_EXE_lab"))
             .args(arguments)
             .env("LAB_DESK_URL", desk)
+            .env("LAB_GATEWAY_URL", format!("http://127.0.0.1:{}", self.gateway_port))
             .output()
             .expect("the lab's program runs");
         let text = [output.stdout, output.stderr].concat();

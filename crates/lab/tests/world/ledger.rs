@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use sqlx::{PgPool, SqlitePool, sqlite::SqliteConnectOptions};
+use uuid::Uuid;
 
 use crate::lab::World;
 
@@ -39,13 +40,6 @@ impl Ledger {
         }
     }
 
-    /// Orders by status.
-    pub(crate) async fn orders(&self) -> BTreeMap<String, i64> {
-        let rows: Vec<(String, i64)> =
-            fetch_all!(self, "SELECT status, count(*) FROM orders GROUP BY status");
-        rows.into_iter().collect()
-    }
-
     /// How many fulfillments are on record.
     pub(crate) async fn fulfillments(&self) -> i64 {
         let rows: Vec<(i64,)> = fetch_all!(self, "SELECT count(*) FROM fulfillments");
@@ -69,9 +63,29 @@ impl Ledger {
         let rows: Vec<(String, i64)> = fetch_all!(
             self,
             "SELECT item.sku, CAST(sum(item.quantity) AS BIGINT) FROM order_items AS item \
-             JOIN orders ON orders.id = item.order_id WHERE orders.status <> 'failed' \
+             JOIN orders ON orders.id = item.order_id \
+             WHERE orders.status NOT IN ('declined', 'failed', 'refunded') \
              GROUP BY item.sku"
         );
         rows.into_iter().collect()
+    }
+
+    /// Orders and what they cost, by how they ended.
+    pub(crate) async fn prices(&self) -> Vec<(Uuid, String, i64)> {
+        fetch_all!(self, "SELECT id, status, total_minor FROM orders")
+    }
+
+    /// Orders that were brought in for one customer.
+    pub(crate) async fn archived(&self) -> i64 {
+        let sql = "SELECT count(*) FROM orders WHERE customer_id = 'archive'";
+        let rows: Vec<(i64,)> = fetch_all!(self, sql);
+        rows[0].0
+    }
+
+    /// Orders that somebody still has to go on with.
+    pub(crate) async fn due(&self) -> i64 {
+        let rows: Vec<(i64,)> =
+            fetch_all!(self, "SELECT count(*) FROM orders WHERE due_at IS NOT NULL");
+        rows[0].0
     }
 }

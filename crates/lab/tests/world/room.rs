@@ -1,4 +1,5 @@
-//! Who may run at once: tests that kill and load the machine, or tests that watch for calm.
+//! Who may run at once: tests that kill and load the machine, tests that watch for calm, or one
+//! that bears nobody beside it.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -14,6 +15,8 @@ pub(crate) enum Room {
     Noisy,
     /// Nothing noisy may.
     Quiet,
+    /// Nothing may at all.
+    Alone,
 }
 
 /// Which room is in use, and by how many.
@@ -24,7 +27,7 @@ static IN_USE: Mutex<(Room, usize)> = Mutex::new((Room::Noisy, 0));
 pub(crate) struct Place(());
 
 impl Room {
-    /// Waits until nobody is in the other room.
+    /// Waits until nobody is in another room, nor in this one if it is for one.
     pub(crate) async fn enter(self) -> Place {
         loop {
             if let Some(place) = self.try_enter() {
@@ -37,7 +40,7 @@ impl Room {
     fn try_enter(self) -> Option<Place> {
         let mut in_use = in_use();
         let (room, places) = *in_use;
-        if places > 0 && room != self {
+        if places > 0 && (room != self || self == Self::Alone) {
             return None;
         }
         *in_use = (self, places + 1);

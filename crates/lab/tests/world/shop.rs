@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Client, Response, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 use testbed::eventually;
 use uuid::Uuid;
@@ -31,11 +31,19 @@ impl Shop {
 
     /// Places an order, as a client that repeats itself until it has an answer.
     pub(crate) async fn place(&self, cart: &Value) -> Value {
-        let key = Uuid::now_v7().to_string();
+        self.insist(cart, &Uuid::now_v7().to_string()).await.1
+    }
+
+    /// The same under this key, with the headers of the answer.
+    pub(crate) async fn insist(&self, cart: &Value, key: &str) -> (HeaderMap, Value) {
         eventually(PATIENCE, "the order is accepted", || async {
-            let answer = self.post(cart, &key).await.ok()?;
+            let answer = self.post(cart, key).await.ok()?;
             match answer.status() {
-                StatusCode::CREATED => answer.json().await.ok(),
+                StatusCode::CREATED | StatusCode::ACCEPTED => {
+                    let headers = answer.headers().clone();
+                    Some((headers, answer.json().await.ok()?))
+                }
+                StatusCode::TOO_MANY_REQUESTS => None,
                 status if status.is_server_error() => None,
                 status => panic!("{status}: {}", answer.text().await.unwrap_or_default()),
             }
@@ -59,7 +67,7 @@ impl Shop {
     }
 }
 
-/// An order of one line.
+/// An order of one line, for whoever asks.
 pub(crate) fn cart(sku: &str, quantity: u32) -> Value {
-    json!({"customer_id": "ada", "items": [{"sku": sku, "quantity": quantity}]})
+    json!({"items": [{"sku": sku, "quantity": quantity}]})
 }

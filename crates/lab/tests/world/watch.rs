@@ -8,13 +8,16 @@ use std::{
 };
 
 use dashboards::audit::{Part, queries};
-use reqwest::Client;
+use reqwest::{Client, StatusCode};
 use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 use testbed::eventually;
 use tokio::time::{Instant, sleep};
 
-use crate::lab::{Lab, World};
+use crate::{
+    lab::{Lab, World},
+    room::Room,
+};
 
 /// How long panels may take to fill, the slowest of them over a window of some minutes.
 const FILL: Duration = Duration::from_secs(240);
@@ -23,13 +26,13 @@ const PAGE: Duration = Duration::from_secs(120);
 /// How soon all must be quiet after the repair.
 const QUIET: Duration = Duration::from_secs(300);
 /// How long the rest test watches; `MISHAP_REST_SECONDS` asks for more.
-const REST: Duration = Duration::from_secs(300);
+const REST: Duration = Duration::from_secs(150);
 /// What the embedded lab does not have.
 const EMBEDDED: &[Part] = &[Part::DeliveriesByQueue];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_panel_is_alive_and_nothing_fires_at_rest() {
-    let Some(lab) = watched(&[]).await else { return };
+    let Some(lab) = watched(Room::Alone).await else { return };
     let watch = Watch::of(&lab);
     let started = Instant::now();
     let empty = loop {
@@ -54,7 +57,7 @@ async fn every_panel_is_alive_and_nothing_fires_at_rest() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn metrics_are_as_prometheus_wants_them_and_lead_to_traces() {
-    let Some(lab) = watched(&[]).await else { return };
+    let Some(lab) = watched(Room::Quiet).await else { return };
     for port in [lab.gateway_port, lab.order_api_side_port, lab.worker_side_port] {
         let text = reqwest::get(format!("http://127.0.0.1:{port}/metrics")).await;
         let text = text.expect("metrics").text().await.expect("text");
@@ -70,7 +73,7 @@ async fn metrics_are_as_prometheus_wants_them_and_lead_to_traces() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stopped_worker_pages_for_fulfillment() {
-    let Some(lab) = watched(&[]).await else { return };
+    let Some(lab) = watched(Room::Quiet).await else { return };
     let watch = Watch::of(&lab);
     watch.warm().await;
     let worker = lab.pid("fulfillment-worker").expect("the worker runs");
@@ -83,7 +86,7 @@ async fn a_stopped_worker_pages_for_fulfillment() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stopped_database_and_a_stopped_broker_page() {
-    let Some(mut world) = World::real_with(&["--rate", "3"], true).await else { return };
+    let Some(mut world) = World::real_watched(&["--rate", "3"]).await else { return };
     let watch = Watch::of(&world.lab);
     watch.warm().await;
 
@@ -101,11 +104,11 @@ async fn a_stopped_database_and_a_stopped_broker_page() {
 }
 
 /// A lab with Prometheus and default traffic; none where there is no Prometheus.
-async fn watched(more: &[&str]) -> Option<Lab> {
+async fn watched(room: Room) -> Option<Lab> {
     if testbed::left_out(testbed::Prometheus::available()) {
         return None;
     }
-    let lab = Lab::start_watched(&[&["--rate", "3"], more].concat()).await;
+    let lab = Lab::start_watched(&["--rate", "3"], room).await;
     lab.ready().await;
     Some(lab)
 }
@@ -126,6 +129,10 @@ impl Watch {
     async fn query(&self, promql: &str) -> Vec<Value> {
         let request = self.client.get(format!("{}/query", self.url)).query(&[("query", promql)]);
         let Ok(answer) = request.send().await else { return Vec::new() };
+        // It has only just started.
+        if answer.status() == StatusCode::SERVICE_UNAVAILABLE {
+            return Vec::new();
+        }
         let answer: Value = answer.json().await.expect("Prometheus answers in JSON");
         assert_eq!(answer["status"], "success", "{promql}: {answer}");
         answer["data"]["result"].as_array().cloned().unwrap_or_default()

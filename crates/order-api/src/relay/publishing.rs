@@ -46,7 +46,9 @@ impl Relay {
             tracing::warn!(%error, "event not published");
             return Published::Failed;
         }
-        match timeout(PATIENCE, confirmed(link, event, span)).await {
+        // The other way: nobody hears of an event that no queue takes.
+        let mandatory = !self.faults.detours(Seam::PublishEvent);
+        match timeout(PATIENCE, confirmed(link, event, span, mandatory)).await {
             Ok(Ok(Confirmation::Ack(None))) => {
                 let delay = (now() - event.created_at).to_std().unwrap_or_default();
                 self.metrics.outbox_delay_seconds.record((), delay);
@@ -94,9 +96,14 @@ fn span(event: &Event) -> Span {
     Span::begin(SpanKind::Producer, name, &event.trace().context(), attributes)
 }
 
-async fn confirmed(link: &Link, event: &Event, span: &Span) -> lapin::Result<Confirmation> {
-    // Mandatory: an event that no queue takes comes back instead of being dropped.
-    let options = BasicPublishOptions { mandatory: true, ..Default::default() };
+/// Publishes and waits. Mandatory: an event that no queue takes comes back instead of being dropped.
+async fn confirmed(
+    link: &Link,
+    event: &Event,
+    span: &Span,
+    mandatory: bool,
+) -> lapin::Result<Confirmation> {
+    let options = BasicPublishOptions { mandatory, ..Default::default() };
     let (exchange, key) = (ORDERS_EXCHANGE.into(), ORDER_PLACED_KEY.into());
     let payload = event.payload.as_bytes();
     link.channel

@@ -22,6 +22,9 @@ static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 /// The longest a statement of a call may run in Postgres: longer than any caller waits, so that
 /// what nobody waits for any more ends.
 pub(super) const CALL_LIMIT: Duration = Duration::from_secs(10);
+/// How often Postgres looks whether somebody still waits for the statement that runs: one whose
+/// caller has gone ends, with all that it holds. It has been able to since version 14.
+const ABANDONED_AFTER: &str = "250ms";
 /// A migration takes as long as it takes.
 pub(super) const NO_LIMIT: Duration = Duration::ZERO;
 
@@ -72,7 +75,10 @@ impl Database {
                     .as_ref()
                     .clone()
                     .application_name("order-api")
-                    .options([("statement_timeout", limit)])
+                    .options([
+                        ("statement_timeout", limit.as_str()),
+                        ("client_connection_check_interval", ABANDONED_AFTER),
+                    ])
                     .log_statements(LevelFilter::Off)
                     .log_slow_statements(LevelFilter::Off, Duration::MAX);
                 Self::Postgres(

@@ -1,13 +1,36 @@
-//! The first answer to each idempotency key.
+//! The first answer to each idempotency key, as long as it is remembered.
 
+use chrono::{DateTime, Utc};
 use contract::{
     order::{Cart, IdempotencyKey},
     refusal::Reason,
 };
 use uuid::Uuid;
 
-use super::{placing::NewOrder, session::Link};
+use super::{
+    Store,
+    placing::NewOrder,
+    session::{Borrowed, Link},
+};
 use crate::{error::Error, store::now};
+
+/// The statement that forgets: as in the outbox, several writers pass over each other's rows. Of an
+/// order the age counts, since its key is written before it.
+macro_rules! forget {
+    ($lock:literal) => {
+        concat!(
+            "WITH old AS MATERIALIZED (
+                 SELECT customer_id, key FROM idempotency_keys
+                 WHERE created_at < $1 AND NOT EXISTS (
+                     SELECT 1 FROM orders
+                     WHERE orders.id = idempotency_keys.order_id AND orders.created_at >= $1)
+                 ORDER BY created_at LIMIT $2 ",
+            $lock,
+            ") DELETE FROM idempotency_keys
+             WHERE (customer_id, key) IN (SELECT customer_id, key FROM old)"
+        )
+    };
+}
 
 /// What was answered first.
 pub(super) enum First {
@@ -54,6 +77,36 @@ impl From<Refused> for Error {
     }
 }
 
+impl Store {
+    /// Forgets at most `limit` of the oldest keys that were answered before this time; how many it
+    /// were. Whoever comes with one of them again places a new order.
+    ///
+    /// Times are by the clocks of the replicas, which have to be right by much less than keys are
+    /// remembered.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn forget_keys(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, Error> {
+        self.retried(|| self.try_forget(before, limit)).await
+    }
+
+    async fn try_forget(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, Error> {
+        let mut session = self.session().await?;
+        let mut link = session.link();
+        let text = match link.connection {
+            Borrowed::Postgres(_) => forget!("FOR UPDATE SKIP LOCKED"),
+            Borrowed::Sqlite(_) => forget!(""),
+        };
+        let forgotten = statement!(
+            link,
+            ForgetKeys,
+            execute,
+            sqlx::query(text).bind(before).bind(i64::from(limit))
+        )?;
+        Ok(forgotten)
+    }
+}
+
 /// Writes the first answer to a key; false if the key has one. Waits for a call that is just
 /// answering the same key, until it has committed or given up.
 pub(super) async fn claim(
@@ -91,16 +144,16 @@ pub(super) async fn claim(
     Ok(inserted == 1)
 }
 
-/// The first answer to a key that has one.
+/// The first answer to a key, if it has one.
 pub(super) async fn first(
     mut link: Link<'_>,
     key: &IdempotencyKey,
     cart: &Cart,
-) -> Result<First, Error> {
-    let row: Row = statement!(
+) -> Result<Option<First>, Error> {
+    let row: Option<Row> = statement!(
         link,
         ReadKey,
-        fetch_one,
+        fetch_optional,
         sqlx::query_as(
             "SELECT fingerprint, order_id, refusal, refused_sku FROM idempotency_keys
          WHERE customer_id = $1 AND key = $2",
@@ -108,29 +161,34 @@ pub(super) async fn first(
         .bind(cart.customer_id().as_str())
         .bind(key.as_str())
     )?;
+    let Some(row) = row else { return Ok(None) };
     if row.fingerprint != fingerprint(cart) {
         return Err(Error::KeyReused);
     }
     let known = |reason: Reason| row.refusal.as_deref() == Some(reason.as_str());
     match (row.order_id, row.refused_sku) {
-        (Some(id), None) => Ok(First::Order(id)),
+        (Some(id), None) => Ok(Some(First::Order(id))),
         (None, Some(sku)) if known(Reason::UnknownSku) => {
-            Ok(First::Refused(Error::UnknownSku(sku)))
+            Ok(Some(First::Refused(Error::UnknownSku(sku))))
         }
         (None, Some(sku)) if known(Reason::InsufficientStock) => {
-            Ok(First::Refused(Error::InsufficientStock(sku)))
+            Ok(Some(First::Refused(Error::InsufficientStock(sku))))
         }
         _ => Err(Error::Corrupt("an idempotency key")),
     }
 }
 
 /// The cart in its canonical form: two carts of the same goods have the same one, whatever the
-/// order of their lines. SKUs have neither `=` nor `,`.
+/// order of their lines. Neither SKUs nor payment methods have `=`, `,` or `;` in them.
 fn fingerprint(cart: &Cart) -> String {
     let mut lines: Vec<_> =
         cart.items().iter().map(|item| format!("{}={}", item.sku, item.quantity.get())).collect();
     lines.sort_unstable();
-    lines.join(",")
+    let lines = lines.join(",");
+    match cart.payment_method() {
+        method if method.is_default() => lines,
+        method => format!("{lines};{method}"),
+    }
 }
 
 #[cfg(test)]

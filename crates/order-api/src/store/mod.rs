@@ -2,27 +2,37 @@
 //!
 //! - `database`: the two databases behind one enum, and how each is connected to.
 //! - `session`: a pooled connection and a transaction on it, measured.
-//! - `placing`, `idempotency`, `reading`, `moving`, `stock`: what orders need.
+//! - `placing`, `idempotency`, `reading`, `moving`, `history`, `stock`: what orders need.
+//! - `due`: orders that somebody has to go on with; `again`: those that were announced in vain.
+//! - `payments`: what is known of payments, apart from orders.
+//! - `users`: who may sign in.
 //! - `outbox`: events that wait to be published.
 //! - `keeper`: migrates and watches the database; `sample`: shows what is in it.
 
 // First, for its macro.
 #[macro_use]
 mod session;
+mod again;
 mod database;
+mod due;
+mod history;
 mod idempotency;
 mod keeper;
 mod moving;
 mod outbox;
+mod payments;
 mod placing;
 mod reading;
 mod sample;
 mod stock;
+mod users;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use backon::{ExponentialBuilder, Retryable as _};
 use chrono::{DateTime, Utc};
+use faults::Switchboard;
+use instrumentation::trace::Carried;
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
@@ -34,10 +44,14 @@ use crate::{config::DatabaseUrl, error::Error, metrics::Metrics, status::Status}
 
 pub(crate) use self::keeper::keep;
 pub use self::{
+    due::Due,
+    history::Came,
     moving::{Ending, Moved},
     outbox::{Claimed, Event},
+    payments::Payment,
     placing::{NewOrder, Placed},
     reading::Filter,
+    users::User,
 };
 
 /// The orders, products and events of the shop.
@@ -52,6 +66,7 @@ pub struct Store {
     available: watch::Sender<bool>,
     event_written: Notify,
     metrics: Metrics,
+    faults: Arc<Switchboard>,
 }
 
 /// One order.
@@ -73,6 +88,19 @@ pub struct Order {
     pub created_at: DateTime<Utc>,
     /// When it last moved.
     pub updated_at: DateTime<Utc>,
+    /// Where it has been, oldest first; empty in lists.
+    pub history: Vec<Came>,
+}
+
+/// What an order is part of, and paid with: all that it takes to go on with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Thread {
+    /// What it is paid with.
+    pub payment_method: String,
+    /// The business thread.
+    pub correlation_id: Option<String>,
+    /// The trace.
+    pub trace: Carried,
 }
 
 /// One line of an order.
@@ -99,9 +127,28 @@ pub struct Product {
     pub stock: i64,
 }
 
+impl Order {
+    /// The order as it was when it was placed, or as it is if it has not been yet.
+    pub fn when_placed(mut self) -> Self {
+        if let Some(placed) = self.history.iter().position(|came| came.status == Status::Placed) {
+            self.history.truncate(placed + 1);
+        }
+        match self.history.last() {
+            Some(last) => Self { status: last.status, updated_at: last.at, ..self },
+            None => self,
+        }
+    }
+}
+
 impl Store {
     /// A store that is connected to nothing yet.
-    pub fn new(url: &DatabaseUrl, connections: u32, patience: Duration, metrics: Metrics) -> Self {
+    pub fn new(
+        url: &DatabaseUrl,
+        connections: u32,
+        patience: Duration,
+        metrics: Metrics,
+        faults: Arc<Switchboard>,
+    ) -> Self {
         metrics.db_pool_connections_max.set(connections.into());
         let outage = Outage::default();
         let limit = database::CALL_LIMIT;
@@ -113,6 +160,7 @@ impl Store {
             available: watch::Sender::new(false),
             event_written: Notify::new(),
             metrics,
+            faults,
         }
     }
 
@@ -153,7 +201,20 @@ impl Store {
         if !*self.available.borrow() {
             return Err(Error::Away);
         }
-        Session::open(&self.database, &self.metrics).await
+        Session::open(&self.database, &self.metrics, &self.faults).await
+    }
+
+    /// A connection, and nothing that could be done with it, until it is dropped.
+    ///
+    /// # Errors
+    /// If none could be had in time.
+    pub(crate) async fn hold(&self) -> Result<impl Send + use<>, Error> {
+        self.session().await
+    }
+
+    /// A connection that no call has to wait for, nor waits for any.
+    async fn aside(&self) -> Result<Session, Error> {
+        Session::aside(&self.watched, &self.metrics, &self.faults).await
     }
 
     /// Does a transaction again if it collided with another, or could not even begin since its
@@ -171,6 +232,7 @@ impl Store {
             .when(Error::is_transient)
             .notify(|error, _| {
                 self.metrics.db_transaction_retries_total.increment(1);
+                tracing::info!(error = error.chain(), "transaction done again");
                 if let Error::NotBegun(_) = error {
                     self.outage.noticed();
                 }

@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use contract::event::{ORDER_PLACED, OrderPlaced, PlacedItem};
 use instrumentation::trace::Carried;
 use sqlx::QueryBuilder;
 use uuid::Uuid;
 
-use super::{Store, now, session::Borrowed};
+use super::{
+    Order, Store, Thread, now,
+    session::{Borrowed, Link},
+};
 use crate::error::Error;
 
 /// The statement that claims. Only Postgres has several writers at once, who pass over the rows
@@ -144,4 +148,44 @@ impl Store {
         )?;
         Ok(())
     }
+}
+
+/// Writes the event of an order that was placed at this time.
+pub(super) async fn write(
+    mut link: Link<'_>,
+    order: &Order,
+    thread: &Thread,
+    at: DateTime<Utc>,
+) -> Result<(), Error> {
+    let items = order.items.iter();
+    let event = OrderPlaced {
+        order_id: order.id,
+        customer_id: order.customer_id.clone(),
+        items: items
+            .map(|item| PlacedItem { sku: item.sku.clone(), quantity: item.quantity })
+            .collect(),
+        total_minor: order.total_minor,
+        currency: order.currency.clone(),
+        placed_at: at,
+    };
+    let payload = serde_json::to_string(&event).expect("an event has only what JSON can say");
+    statement!(
+        link,
+        InsertEvent,
+        execute,
+        sqlx::query(
+            "INSERT INTO outbox (id, order_id, kind, payload, correlation_id, traceparent,
+                             tracestate, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        )
+        .bind(Uuid::now_v7())
+        .bind(order.id)
+        .bind(ORDER_PLACED)
+        .bind(&payload)
+        .bind(&thread.correlation_id)
+        .bind(&thread.trace.traceparent)
+        .bind(&thread.trace.tracestate)
+        .bind(at)
+    )?;
+    Ok(())
 }

@@ -4,10 +4,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
-use super::{
-    Store, now,
-    session::{Link, Session},
-};
+use super::{Store, now, session::Link};
 use crate::{
     error::Error,
     metrics::{ConnectionState, Metrics},
@@ -45,7 +42,7 @@ struct Stock {
 impl Store {
     /// Whether the database answers.
     pub(super) async fn ping(&self) -> Result<(), Error> {
-        let mut session = Session::aside(&self.watched, &self.metrics).await?;
+        let mut session = self.aside().await?;
         let mut link = session.link();
         statement!(link, Ping, execute, sqlx::query("SELECT 1"))?;
         Ok(())
@@ -53,10 +50,11 @@ impl Store {
 
     /// Shows what is in the database.
     pub(super) async fn sample(&self, counted: &mut Counted) -> Result<(), Error> {
-        let mut session = Session::aside(&self.watched, &self.metrics).await?;
+        let mut session = self.aside().await?;
         sample_outbox(session.link(), &self.metrics).await?;
         sample_stock(session.link(), &self.metrics).await?;
         sample_oldest(session.link(), &self.metrics).await?;
+        sample_overdue(session.link(), &self.metrics).await?;
         if counted.is_due() {
             let started = Instant::now();
             let done = count_orders(session.link(), &self.metrics).await;
@@ -116,6 +114,17 @@ async fn sample_oldest(mut link: Link<'_>, metrics: &Metrics) -> Result<(), Erro
             .bind(Status::Placed.as_str())
     )?;
     metrics.orders_oldest_unfulfilled_age_seconds.set(age(oldest));
+    Ok(())
+}
+
+async fn sample_overdue(mut link: Link<'_>, metrics: &Metrics) -> Result<(), Error> {
+    let due_at: Option<DateTime<Utc>> = statement!(
+        link,
+        SampleOverdue,
+        fetch_one,
+        sqlx::query_scalar("SELECT MIN(due_at) FROM orders WHERE due_at IS NOT NULL",)
+    )?;
+    metrics.orders_longest_overdue_seconds.set(age(due_at));
     Ok(())
 }
 

@@ -1,7 +1,14 @@
 //! A pooled connection and a transaction on it, both measured.
 
-use std::time::Instant;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
 
+use faults::{Seam, Switchboard};
 use instrumentation::trace::{KeyValue, Span, SpanKind, attribute};
 use sqlx::{
     Connection as _, PgConnection, Postgres, Sqlite, SqliteConnection, Transaction,
@@ -17,6 +24,9 @@ use crate::{
 /// The databases, as OpenTelemetry calls them.
 const POSTGRES: &str = "postgresql";
 const SQLITE: &str = "sqlite";
+/// What is told of a statement of which everything is told.
+const ROWS_TOLD: u64 = 40;
+const ROW_BYTES: u64 = 8192;
 
 /// Runs a statement on whichever database a [`Link`] leads to, and times it under its name:
 /// `statement!(link, GetOrder, fetch_one, sqlx::query_as(…).bind(id))`. `execute` comes to the
@@ -34,6 +44,8 @@ macro_rules! statement {
         let running = $crate::store::session::Running::begin(
             $crate::metrics::Query::$query,
             $link.connection.system(),
+            $link.busy,
+            $link.faults,
         );
         let outcome = match &mut $link.connection {
             $crate::store::session::Borrowed::Postgres(connection) => {
@@ -57,11 +69,19 @@ pub(super) enum Connection {
     Sqlite(PoolConnection<Sqlite>),
 }
 
-/// A connection for one call.
+/// Whether a statement runs on a connection just now.
+#[derive(Debug, Default)]
+pub(super) struct Busy(AtomicBool);
+
+/// A connection for one call. If the call is dropped while a statement runs, Postgres is told by
+/// closing the connection: given back to the pool, it would be waited for until the statement ends,
+/// which nobody wants any more.
 #[derive(Debug)]
 pub(super) struct Session {
     connection: Connection,
+    busy: Busy,
     metrics: Metrics,
+    faults: Arc<Switchboard>,
     /// When it was taken from the pool whose use is measured.
     since: Option<Instant>,
 }
@@ -69,7 +89,9 @@ pub(super) struct Session {
 /// What statements run on: a connection, in a transaction or not.
 pub(super) struct Link<'c> {
     pub(super) connection: Borrowed<'c>,
+    pub(super) busy: &'c Busy,
     pub(super) metrics: &'c Metrics,
+    pub(super) faults: &'c Switchboard,
 }
 
 pub(super) enum Borrowed<'c> {
@@ -80,7 +102,9 @@ pub(super) enum Borrowed<'c> {
 /// An open transaction; undone if it is dropped before it is committed.
 pub(super) struct Unit<'c> {
     transaction: Open<'c>,
+    busy: &'c Busy,
     metrics: &'c Metrics,
+    faults: &'c Switchboard,
 }
 
 enum Open<'c> {
@@ -89,14 +113,22 @@ enum Open<'c> {
 }
 
 /// A statement that runs: measured, and a span of the trace in hand.
-pub(super) struct Running {
+pub(super) struct Running<'c> {
+    busy: &'c Busy,
+    faults: &'c Switchboard,
     query: Query,
     started: Instant,
     span: Span,
 }
 
-impl Running {
-    pub(super) fn begin(query: Query, system: &'static str) -> Self {
+impl<'c> Running<'c> {
+    pub(super) fn begin(
+        query: Query,
+        system: &'static str,
+        busy: &'c Busy,
+        faults: &'c Switchboard,
+    ) -> Self {
+        busy.0.store(true, Ordering::Relaxed);
         let span = Span::part(SpanKind::Client, query.as_str(), || {
             vec![
                 KeyValue::new(attribute::DB_SYSTEM_NAME, system),
@@ -104,16 +136,29 @@ impl Running {
                 KeyValue::new(attribute::DB_QUERY_SUMMARY, query.as_str()),
             ]
         });
-        Self { query, started: Instant::now(), span }
+        Self { busy, faults, query, started: Instant::now(), span }
     }
 
     pub(super) fn ended<T>(self, metrics: &Metrics, outcome: &sqlx::Result<T>) {
+        self.busy.0.store(false, Ordering::Relaxed);
         metrics.db_statement_duration_seconds.record(self.query, self.started.elapsed());
         // No row is an answer.
         if let Err(error) = outcome
             && !matches!(error, sqlx::Error::RowNotFound)
         {
             self.span.fail(kind(error), "");
+        }
+        // The other way: all that can be said of it is.
+        if self.faults.detours(Seam::RunStatement) {
+            self.tell();
+        }
+    }
+
+    fn tell(&self) {
+        let (query, rows) = (self.query.as_str(), ROWS_TOLD);
+        for row in 1..=rows {
+            let (bytes, micros) = (row * ROW_BYTES, self.started.elapsed().as_micros() as u64);
+            tracing::info!(query, row, rows, bytes, micros, "statement row");
         }
     }
 }
@@ -128,15 +173,6 @@ fn kind(error: &sqlx::Error) -> String {
     }
 }
 
-impl Connection {
-    fn system(&self) -> &'static str {
-        match self {
-            Self::Postgres(_) => POSTGRES,
-            Self::Sqlite(_) => SQLITE,
-        }
-    }
-}
-
 impl Borrowed<'_> {
     /// Which database it is, as OpenTelemetry calls it.
     pub(super) fn system(&self) -> &'static str {
@@ -147,18 +183,13 @@ impl Borrowed<'_> {
     }
 }
 
-impl Open<'_> {
-    fn system(&self) -> &'static str {
-        match self {
-            Self::Postgres(_) => POSTGRES,
-            Self::Sqlite(_) => SQLITE,
-        }
-    }
-}
-
 impl Session {
     /// Waits for a connection.
-    pub(super) async fn open(database: &Database, metrics: &Metrics) -> Result<Self, Error> {
+    pub(super) async fn open(
+        database: &Database,
+        metrics: &Metrics,
+        faults: &Arc<Switchboard>,
+    ) -> Result<Self, Error> {
         let waiting = metrics.db_pool_waiters.hold(());
         let span = Span::part(SpanKind::Internal, "wait for a connection", Vec::new);
         let started = Instant::now();
@@ -172,29 +203,43 @@ impl Session {
         if let Err(sqlx::Error::PoolTimedOut) = connection {
             metrics.db_pool_timeouts_total.increment(1);
         }
-        Ok(Self { connection: connection?, metrics: metrics.clone(), since: Some(Instant::now()) })
+        Ok(Self::on(connection?, metrics, faults, Some(Instant::now())))
     }
 
     /// Waits for a connection of a pool whose use nobody measures.
-    pub(super) async fn aside(database: &Database, metrics: &Metrics) -> Result<Self, Error> {
-        let connection = database.acquire().await?;
-        Ok(Self { connection, metrics: metrics.clone(), since: None })
+    pub(super) async fn aside(
+        database: &Database,
+        metrics: &Metrics,
+        faults: &Arc<Switchboard>,
+    ) -> Result<Self, Error> {
+        Ok(Self::on(database.acquire().await?, metrics, faults, None))
+    }
+
+    fn on(
+        connection: Connection,
+        metrics: &Metrics,
+        faults: &Arc<Switchboard>,
+        since: Option<Instant>,
+    ) -> Self {
+        let (metrics, faults) = (metrics.clone(), faults.clone());
+        Self { connection, busy: Busy::default(), metrics, faults, since }
     }
 
     /// Runs statements by themselves.
     pub(super) fn link(&mut self) -> Link<'_> {
-        let metrics = &self.metrics;
+        let (metrics, busy, faults) = (&self.metrics, &self.busy, &*self.faults);
         let connection = match &mut self.connection {
             Connection::Postgres(connection) => Borrowed::Postgres(connection),
             Connection::Sqlite(connection) => Borrowed::Sqlite(connection),
         };
-        Link { connection, metrics }
+        Link { connection, busy, metrics, faults }
     }
 
     /// Begins a transaction that writes. SQLite takes its one write lock at once: a transaction
     /// that read first and wanted it later could be refused it.
     pub(super) async fn begin(&mut self) -> Result<Unit<'_>, Error> {
-        let running = Running::begin(Query::Begin, self.connection.system());
+        let system = self.link().connection.system();
+        let running = Running::begin(Query::Begin, system, &self.busy, &self.faults);
         let transaction = match &mut self.connection {
             Connection::Postgres(connection) => connection.begin().await.map(Open::Postgres),
             Connection::Sqlite(connection) => {
@@ -203,12 +248,17 @@ impl Session {
         };
         running.ended(&self.metrics, &transaction);
         let transaction = transaction.map_err(Error::not_begun)?;
-        Ok(Unit { transaction, metrics: &self.metrics })
+        Ok(Unit { transaction, busy: &self.busy, metrics: &self.metrics, faults: &self.faults })
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
+        if let Connection::Postgres(connection) = &mut self.connection
+            && self.busy.0.load(Ordering::Relaxed)
+        {
+            connection.close_on_drop();
+        }
         if let Some(since) = self.since {
             self.metrics.db_pool_use_duration_seconds.record((), since.elapsed());
         }
@@ -222,12 +272,13 @@ impl Unit<'_> {
             Open::Postgres(transaction) => Borrowed::Postgres(transaction),
             Open::Sqlite(transaction) => Borrowed::Sqlite(transaction),
         };
-        Link { connection, metrics: self.metrics }
+        Link { connection, busy: self.busy, metrics: self.metrics, faults: self.faults }
     }
 
     /// Makes it so.
-    pub(super) async fn commit(self) -> Result<(), Error> {
-        let running = Running::begin(Query::Commit, self.transaction.system());
+    pub(super) async fn commit(mut self) -> Result<(), Error> {
+        let system = self.link().connection.system();
+        let running = Running::begin(Query::Commit, system, self.busy, self.faults);
         let outcome = match self.transaction {
             Open::Postgres(transaction) => transaction.commit().await,
             Open::Sqlite(transaction) => transaction.commit().await,

@@ -1,22 +1,46 @@
 //! Stock, taken and returned, always in the order of SKUs: so no two transactions can each hold the
 //! product that the other waits for.
 
+use std::ops::RangeInclusive;
+
 use contract::order::CartItem;
 use uuid::Uuid;
 
-use super::{idempotency::Refused, session::Link};
-use crate::error::Error;
+use super::{
+    Item,
+    idempotency::Refused,
+    placing::NewOrder,
+    session::{Borrowed, Link},
+};
+use crate::{error::Error, payments::Provider};
+
+/// What a product may cost, as the tables have it. A price beyond comes from somebody who has turned
+/// their checks off, and sums of it would be no sums.
+const PRICES: RangeInclusive<i64> = 0..=1_000_000_000;
+
+/// In which order the products of an order are taken.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Way<'a> {
+    /// By SKU.
+    Sorted,
+    /// The other way: as the cart has them, and whether the order was not paid before is asked after
+    /// each of them.
+    Asking(&'a Provider),
+}
 
 /// Takes the stock of every line and returns the prices in the order of the lines, or says why
 /// not.
 pub(super) async fn reserve(
     mut link: Link<'_>,
-    items: &[CartItem],
+    new: &NewOrder,
+    way: Way<'_>,
 ) -> Result<Result<Vec<i64>, Refused>, Error> {
-    let mut sorted: Vec<_> = items.iter().enumerate().collect();
-    sorted.sort_unstable_by_key(|(_, item)| &item.sku);
-    let mut prices = vec![0; items.len()];
-    for (line, item) in sorted {
+    let mut lines: Vec<_> = new.cart.items().iter().enumerate().collect();
+    if let Way::Sorted = way {
+        lines.sort_unstable_by_key(|(_, item)| &item.sku);
+    }
+    let mut prices = vec![0; lines.len()];
+    for (line, item) in lines {
         let price: Option<i64> = statement!(
             link,
             ReserveStock,
@@ -29,8 +53,12 @@ pub(super) async fn reserve(
             .bind(item.sku.as_str())
         )?;
         match price {
-            Some(price) => prices[line] = price,
+            Some(price) if PRICES.contains(&price) => prices[line] = price,
+            Some(price) => return Err(Error::NoPrice { sku: item.sku.as_str().to_owned(), price }),
             None => return Ok(Err(why_not(link, item).await?)),
+        }
+        if let Way::Asking(provider) = way {
+            provider.has_heard_of(new.id).await;
         }
     }
     Ok(Ok(prices))
@@ -48,6 +76,25 @@ async fn why_not(mut link: Link<'_>, item: &CartItem) -> Result<Refused, Error> 
         Some(_) => Refused::InsufficientStock(sku.to_owned()),
         None => Refused::UnknownSku(sku.to_owned()),
     })
+}
+
+/// Keeps the products of an order from everybody else until the transaction ends. SQLite keeps
+/// everything from them as it is.
+pub(super) async fn hold(mut link: Link<'_>, items: &[Item]) -> Result<(), Error> {
+    if let Borrowed::Sqlite(_) = link.connection {
+        return Ok(());
+    }
+    let mut skus: Vec<_> = items.iter().map(|item| &item.sku).collect();
+    skus.sort_unstable();
+    for sku in skus {
+        statement!(
+            link,
+            HoldStock,
+            execute,
+            sqlx::query("SELECT stock FROM products WHERE sku = $1 FOR UPDATE",).bind(sku)
+        )?;
+    }
+    Ok(())
 }
 
 /// Returns the stock of an order. Sorted here and not by the database, whose collation may be

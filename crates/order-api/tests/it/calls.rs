@@ -11,6 +11,7 @@ use contract::{
 };
 use faults::{Effect, Seam};
 use futures_util::{StreamExt as _, stream};
+use identity::Role;
 use tonic::{Code, Request};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
@@ -22,7 +23,7 @@ use tonic_reflection::pb::v1::{
 
 use crate::shop::{Shop, cart, reason};
 
-const SLOW: Effect = Effect::Delay { median_ms: 20_000.0, share: 1.0 };
+const SLOW: Effect = Effect::Delay { median_ms: 60_000.0, share: 1.0 };
 
 fn keyed(key: &str, request: PlaceOrderRequest) -> PlaceOrderRequest {
     PlaceOrderRequest { idempotency_key: key.to_owned(), ..request }
@@ -32,6 +33,7 @@ fn keyed(key: &str, request: PlaceOrderRequest) -> PlaceOrderRequest {
 async fn an_order_goes_through_its_life() {
     let shop = Shop::start_without_broker().await;
     let mut calls = shop.calls.clone();
+    let mut worker = shop.calls_of(Role::Service, "fulfillment-worker");
     let placed = shop.place(&[("TEA-001", 2)]).await.unwrap();
     assert_eq!(placed.status(), OrderStatus::Placed);
     let id = placed.id.clone();
@@ -41,13 +43,13 @@ async fn an_order_goes_through_its_life() {
 
     let complete = CompleteFulfillmentRequest { order_id: id.clone(), message_id: "m".to_owned() };
     for before in [false, true] {
-        let answer = calls.complete_fulfillment(complete.clone()).await.unwrap().into_inner();
+        let answer = worker.complete_fulfillment(complete.clone()).await.unwrap().into_inner();
         assert_eq!(answer.already_recorded, before);
     }
     let got = calls.get_order(get).await.unwrap().into_inner().order.unwrap();
     assert_eq!(got.status(), OrderStatus::Fulfilled);
     let fail = FailFulfillmentRequest { order_id: id, message_id: "m".to_owned(), reason: 1 };
-    let refused = calls.fail_fulfillment(fail).await.unwrap_err();
+    let refused = worker.fail_fulfillment(fail).await.unwrap_err();
     assert_eq!(reason(&refused), Reason::OrderNotOpen);
 
     let metrics = shop.metrics().await;
@@ -114,13 +116,14 @@ async fn what_is_not_an_order_is_refused_with_its_reason() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_id_that_is_none_names_no_order() {
     let shop = Shop::start_without_broker().await;
+    let mut worker = shop.calls_of(Role::Service, "fulfillment-worker");
     for id in ["", "7", "not-an-id", "01980000-0000-7000-8000-000000000000", "\u{0}"] {
         let request = GetOrderRequest { id: id.to_owned() };
         let refused = shop.calls.clone().get_order(request).await.unwrap_err();
         assert_eq!(reason(&refused), Reason::OrderNotFound, "{id:?}");
         let (order_id, message_id) = (id.to_owned(), "m".to_owned());
         let request = CompleteFulfillmentRequest { order_id, message_id };
-        let refused = shop.calls.clone().complete_fulfillment(request).await.unwrap_err();
+        let refused = worker.complete_fulfillment(request).await.unwrap_err();
         assert_eq!(reason(&refused), Reason::OrderNotFound, "{id:?}");
     }
     shop.finish().await;
@@ -195,13 +198,14 @@ async fn every_series_is_there_from_the_start() {
         "outbox_publishes_total{result=\"returned\"}",
         "outbox_depth",
         "db_pool_timeouts_total",
-        "db_pool_wait_duration_seconds_count",
         "db_statement_duration_seconds_count{query=\"insert_order\"}",
         "grpc_requests_total{method=\"PlaceOrder\",status=\"UNAVAILABLE\"}",
         "grpc_request_duration_seconds_bucket{method=\"PlaceOrder\",le=\"0.5\"}",
     ] {
         assert_eq!(metrics.get(series), Some(&0.0), "{series}");
     }
+    // Whoever goes on with orders and forgets keys may have used the pool by now.
+    assert!(metrics.contains_key("db_pool_wait_duration_seconds_count"));
     shop.finish().await;
 }
 
@@ -214,7 +218,7 @@ async fn a_call_ends_at_its_deadline_and_leaves_nothing_half_done() {
     request.metadata_mut().insert("grpc-timeout", "200m".parse().unwrap());
     let started = Instant::now();
     let late = shop.calls.clone().place_order(request).await.unwrap_err();
-    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
     assert!(matches!(late.code(), Code::Cancelled | Code::DeadlineExceeded), "{late:?}");
     shop.metric_is("grpc_requests_active{method=\"PlaceOrder\"}", 0.0).await;
     shop.arm(None).await;
@@ -239,7 +243,8 @@ async fn an_order_that_cannot_be_stored_is_unavailable_and_takes_no_stock() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_in_hand_is_finished_before_the_service_stops() {
     let shop = Shop::start_without_broker().await;
-    shop.arm(Some((Seam::StoreOrder, Effect::Delay { median_ms: 500.0, share: 1.0 }))).await;
+    // Long enough to be seen; the longest draw, four times that, is within the time to drain.
+    shop.arm(Some((Seam::StoreOrder, Effect::Delay { median_ms: 1_500.0, share: 1.0 }))).await;
     let mut calls = shop.calls.clone();
     let call = tokio::spawn(async move { calls.place_order(cart("ada", &[("TEA-001", 1)])).await });
     shop.metric_is("grpc_requests_active{method=\"PlaceOrder\"}", 1.0).await;

@@ -31,6 +31,7 @@ pub(crate) struct Database {
     pub(crate) other: Arc<Store>,
     pub(crate) registry: Registry,
     pub(crate) inside: Inside,
+    pub(crate) url: String,
     _directory: Option<TempDir>,
 }
 
@@ -62,11 +63,15 @@ async fn open(url: &str, inside: impl FnOnce(&str) -> Inside) -> Database {
     let parsed: DatabaseUrl = url.parse().unwrap();
     let registry = Registry::new("order-api", &[Metrics::CATALOGUE]);
     let metrics = Metrics::register(&registry);
-    let store = || Arc::new(Store::new(&parsed, 8, Duration::from_secs(20), metrics.clone()));
+    let store = || {
+        let patience = Duration::from_secs(20);
+        Arc::new(Store::new(&parsed, 8, patience, metrics.clone(), Arc::default()))
+    };
     let (store, other) = (store(), store());
     store.open().await.unwrap();
     other.open().await.unwrap();
-    Database { store, other, registry, inside: inside(url), _directory: None }
+    let (inside, url) = (inside(url), url.to_owned());
+    Database { store, other, registry, inside, url, _directory: None }
 }
 
 impl Database {
@@ -92,9 +97,18 @@ impl Database {
         products.iter().find(|product| product.sku == sku).unwrap().stock
     }
 
-    /// Places an order that must be accepted.
+    /// Places an order that must be accepted, and is paid.
     pub(crate) async fn place(&self, customer: &str, items: &[(&str, i64)]) -> Placed {
-        self.store.place(&new_order(customer, items)).await.unwrap()
+        let new = new_order(customer, items);
+        let placed = self.store.place(&new).await.unwrap();
+        self.confirm(placed, &new).await
+    }
+
+    /// As if the order had been paid.
+    pub(crate) async fn confirm(&self, placed: Placed, new: &NewOrder) -> Placed {
+        self.store.confirm(&placed.order, &new.thread()).await.unwrap();
+        let order = self.store.order(placed.order.id).await.unwrap();
+        Placed { order, ..placed }
     }
 }
 

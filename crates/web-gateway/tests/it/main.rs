@@ -5,8 +5,15 @@
 mod away;
 mod bad_requests;
 mod description;
+mod edges;
+mod gullible;
 mod line;
 mod metrics;
 mod orders;
+mod other_ways;
+mod ownership;
 mod protocol;
+mod resilience;
 mod shop;
+mod signing_in;
+mod tokens;

@@ -1,21 +1,22 @@
 //! Placing, looking and listing.
 
+use identity::Role;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::shop::{Shop, cart};
+use crate::shop::{Shop, bearer, cart, cart_of};
 
 #[tokio::test]
 async fn an_order_is_answered_with_its_location_and_found_there() {
     let shop = Shop::open().await;
-    let cart = json!({"customer_id": "ada", "items": [
+    let cart = json!({"items": [
         {"sku": "TEA-002", "quantity": 2}, {"sku": "TEA-001", "quantity": 1.0},
     ]});
     let placed = shop.order(&cart).await;
     assert_eq!(placed.status, 201, "{placed:?}");
     assert_eq!(placed.header("content-type"), "application/json");
     let order = placed.json();
-    assert_eq!(order["customer_id"], "ada");
+    assert_eq!(order["customer_id"], "demo");
     assert_eq!(order["status"], "placed");
     assert_eq!(order["currency"], "EUR");
     assert_eq!(
@@ -49,7 +50,7 @@ async fn a_repeated_request_returns_the_first_answer() {
     assert_eq!(again.header("location"), first.header("location"));
     assert_eq!(again.text, first.text);
 
-    let other = json!({"customer_id": "ada", "items": [{"sku": "TEA-001", "quantity": 2}]});
+    let other = json!({"items": [{"sku": "TEA-001", "quantity": 2}]});
     let reused = shop.order_with(&key, &other).await;
     assert_eq!((reused.status, reused.code().as_str()), (422, "idempotency_key_reused"));
 }
@@ -61,19 +62,22 @@ async fn all_pages_together_are_all_orders_newest_first() {
     for _ in 0..5 {
         placed.push(shop.order(&cart()).await.json());
     }
-    let other = json!({"customer_id": "bob", "items": [{"sku": "TEA-001", "quantity": 1}]});
-    shop.order(&other).await;
+    shop.order_as(&bearer(Role::Admin, "root"), &cart_of("bob")).await;
     placed.reverse();
+    // A list shows orders without their history.
+    for order in &mut placed {
+        order.as_object_mut().unwrap().remove("history");
+    }
 
     let mut listed: Vec<Value> = Vec::new();
-    let mut path = "/orders?customer_id=ada&status=placed&limit=2".to_owned();
+    let mut path = "/orders?customer_id=demo&status=placed&limit=2".to_owned();
     let mut pages = 0;
     loop {
         let page = shop.get(&path).await.json();
         listed.extend(page["orders"].as_array().unwrap().clone());
         pages += 1;
         let Some(cursor) = page["next_cursor"].as_str() else { break };
-        path = format!("/orders?customer_id=ada&status=placed&limit=2&cursor={cursor}");
+        path = format!("/orders?customer_id=demo&status=placed&limit=2&cursor={cursor}");
     }
     assert_eq!((listed, pages), (placed, 3));
 
@@ -83,7 +87,8 @@ async fn all_pages_together_are_all_orders_newest_first() {
 
 #[tokio::test]
 async fn products_are_listed_with_what_is_left_of_them() {
-    let shop = Shop::open().await;
+    let mut shop = Shop::without_order_api(&["--products-fresh", "0s"]).await;
+    shop.start_order_api().await;
     let stock = async || {
         let products = shop.get("/products").await.json();
         let products = products["products"].as_array().unwrap().clone();
@@ -104,7 +109,7 @@ async fn more_than_is_in_stock_is_a_conflict() {
     sqlx::query(empty).execute(&pool).await.unwrap();
     let order = async |quantity| {
         let items = json!([{"sku": "KET-001", "quantity": quantity}]);
-        shop.order(&json!({"customer_id": "ada", "items": items})).await
+        shop.order(&json!({"items": items})).await
     };
     let refused = order(4).await;
     assert_eq!((refused.status, refused.code().as_str()), (409, "insufficient_stock"));
@@ -123,4 +128,19 @@ async fn a_correlation_id_is_taken_or_made_and_reaches_order_api() {
     }
     let nowhere = shop.ask(Method::GET, "/nowhere", &[("x-correlation-id", "lost")], "").await;
     assert_eq!(nowhere.header("x-correlation-id"), "lost");
+}
+
+#[tokio::test]
+async fn a_declined_card_is_told_counted_and_takes_no_stock() {
+    let shop = Shop::open().await;
+    let mut cart = cart();
+    cart["payment_method"] = json!("card-declined");
+    let declined = shop.order(&cart).await;
+    assert_eq!((declined.status, declined.code().as_str()), (402, "payment_declined"));
+    let metrics = shop.get("/metrics").await.text;
+    let series = r#"http_requests_total{method="POST",route="/orders",status_code="402"} 1"#;
+    assert!(metrics.contains(series), "{metrics}");
+    let products = shop.get("/products").await.json();
+    let products = products["products"].as_array().unwrap();
+    assert!(products.iter().all(|product| product["stock"] == 1_000_000), "{products:?}");
 }

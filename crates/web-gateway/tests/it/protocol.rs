@@ -1,6 +1,6 @@
 //! HTTP itself: methods, bodies that come in pieces or not at all, clients that leave, stopping.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use reqwest::Method;
 use serde_json::json;
@@ -10,10 +10,10 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::shop::{SOON, Shop, cart};
+use crate::shop::{AT_ONCE, SOON, Shop, cart};
 
 /// Sends bytes as they are and reads until the gateway closes.
-async fn raw(shop: &Shop, pieces: &[&str]) -> String {
+pub(crate) async fn raw(shop: &Shop, pieces: &[&str]) -> String {
     let mut stream = TcpStream::connect(&shop.address).await.unwrap();
     for piece in pieces {
         stream.write_all(piece.as_bytes()).await.unwrap();
@@ -79,7 +79,7 @@ async fn a_body_that_trickles_in_is_not_waited_for() {
     let answer = raw(&shop, &[head]).await;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     assert!(answer.contains("body_timeout"), "{answer}");
-    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    assert!(started.elapsed() < AT_ONCE, "{:?}", started.elapsed());
 }
 
 #[tokio::test]
@@ -119,12 +119,35 @@ async fn what_is_not_http_is_refused() {
 }
 
 #[tokio::test]
+async fn nothing_leads_through_to_a_side_port_or_the_control_desk() {
+    let shop = Shop::without_order_api(&[]).await;
+    let side = shop.side.clone();
+    for asked in [
+        "GET /control/seams HTTP/1.1\r\nHost: shop".to_owned(),
+        "PUT /control/log-level HTTP/1.1\r\nHost: shop".to_owned(),
+        "GET //control/seams HTTP/1.1\r\nHost: shop".to_owned(),
+        "GET /orders/../control/seams HTTP/1.1\r\nHost: shop".to_owned(),
+        "POST /chaos/latency HTTP/1.1\r\nHost: shop".to_owned(),
+        format!("GET /control/seams HTTP/1.1\r\nHost: {side}"),
+        format!("GET http://{side}/control/seams HTTP/1.1\r\nHost: {side}"),
+        format!("GET /control/seams HTTP/1.1\r\nHost: shop\r\nX-Forwarded-Host: {side}"),
+    ] {
+        let answer = raw(&shop, &[&format!("{asked}\r\nConnection: close\r\n\r\n")]).await;
+        assert!(answer.starts_with("HTTP/1.1 404 "), "{asked}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_leaves_takes_its_work_with_it() {
     let shop = Shop::open().await;
     shop.arm("store_order", json!({"delay": {"median_ms": 60_000.0, "share": 1.0}})).await;
     let url = format!("http://{}/orders", shop.address);
-    let order = shop.client.post(url).json(&cart()).timeout(Duration::from_millis(300));
-    order.send().await.unwrap_err();
+    let order = tokio::spawn(shop.client.post(url).json(&cart()).send());
+    eventually(SOON, "in the hands of order-api", async || {
+        (shop.metric("concurrency_in_use").await == 1.0).then_some(())
+    })
+    .await;
+    order.abort();
     let gone = r#"http_requests_total{method="POST",route="/orders",status_code="499"}"#;
     eventually(SOON, "499", async || (shop.metric(gone).await == 1.0).then_some(())).await;
     let canceled = r#"grpc_client_requests_total{method="PlaceOrder",status="CANCELLED"}"#;
@@ -133,8 +156,10 @@ async fn a_client_that_leaves_takes_its_work_with_it() {
 
 #[tokio::test]
 async fn stopping_finishes_what_was_begun() {
-    let mut shop = Shop::open().await;
-    shop.arm("store_order", json!({"delay": {"median_ms": 400.0, "share": 1.0}})).await;
+    let mut shop = Shop::without_order_api(&["--request-deadline", "20s"]).await;
+    shop.start_order_api().await;
+    // Long enough to be seen; the longest draw, four times that, is within the time to drain.
+    shop.arm("store_order", json!({"delay": {"median_ms": 1_500.0, "share": 1.0}})).await;
     let url = format!("http://{}/orders", shop.address);
     let order = tokio::spawn(shop.client.post(url).json(&cart()).send());
     let active = r#"http_requests_active{method="POST",route="/orders"}"#;

@@ -5,17 +5,28 @@ use std::{
     time::Duration,
 };
 
+use contract::order::CustomerId;
+use identity::{
+    Caller, Role,
+    secret::Secret,
+    token::{Issuer, Kind},
+};
+use provider::{Behaviour, Provider};
 use reqwest::{Client, Method, Response, header::HeaderMap};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use testbed::{eventually, free_port};
-use tokio::task::JoinHandle;
+use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::line::Line;
 
 /// Longer than anything here should take, on a machine that does much else.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
+/// Where nothing is waited for, an answer takes less than this, on such a machine too.
+pub(crate) const AT_ONCE: Duration = Duration::from_secs(10);
+/// Who may sign in.
+const USERS: &str = "ada:customer:analytical,grace:customer:nanosecond,root:admin:keep-it-running";
 
 /// A gateway, and perhaps the order-api behind it.
 pub(crate) struct Shop {
@@ -111,19 +122,38 @@ impl Shop {
 
     /// Starts order-api at the other end of the line.
     pub(crate) async fn start_order_api(&mut self) {
+        self.start_order_api_with(&[]).await;
+    }
+
+    /// Starts it with further settings.
+    pub(crate) async fn start_order_api_with(&mut self, settings: &[&str]) {
         let side = at(free_port());
         let broker = broker::Broker::bind(broker::Config::default()).await.unwrap();
-        let config = parse(arguments(&[
+        let arguments = arguments(&[
             ("--listen", &at(self.line.to)),
             ("--side-listen", &side),
             ("--database-url", &self.database_url()),
             ("--amqp-url", &format!("amqp://guest:guest@{}/%2f", broker.local_addr())),
-        ]));
+            ("--payment-provider-url", &self.start_provider().await),
+            ("--demo-users", USERS),
+        ]);
+        let settings = settings.iter().map(ToString::to_string);
+        let config = parse(arguments.into_iter().chain(settings));
         tokio::spawn(broker.run(self.shutdown.clone()));
         tokio::spawn(order_api::run(config, self.shutdown.clone()));
         self.order_api_side = Some(side);
         self.line.up().await;
         self.wait_for("/ready", 200).await;
+    }
+
+    /// A provider that declines only what asks for it; where it is.
+    async fn start_provider(&self) -> String {
+        let provider = Provider::new(provider::Config::default());
+        provider.set_behaviour(Behaviour { decline_rate: 0.0, ..provider.behaviour() });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(provider.serve(listener, self.shutdown.clone()));
+        url
     }
 
     /// Where order-api stores.
@@ -133,10 +163,19 @@ impl Shop {
 
     /// Makes a seam of the gateway or of order-api suffer.
     pub(crate) async fn arm(&self, seam: &str, effect: Value) {
-        let of_gateway = seam == "call_order_api";
-        let side = if of_gateway { &self.side } else { self.order_api_side.as_ref().unwrap() };
         let id = "01980000-0000-7000-8000-000000000000";
         let armings = json!([{"id": id, "seam": seam, "effect": effect, "remaining_ms": 600_000}]);
+        self.replace_armings(seam, armings).await;
+    }
+
+    /// Makes the seams of the service with this one as they should be.
+    pub(crate) async fn disarm(&self, seam: &str) {
+        self.replace_armings(seam, json!([])).await;
+    }
+
+    async fn replace_armings(&self, seam: &str, armings: Value) {
+        let of_gateway = ["call_order_api", "count_answer", "show_products"].contains(&seam);
+        let side = if of_gateway { &self.side } else { self.order_api_side.as_ref().unwrap() };
         let url = format!("http://{side}/control/seams");
         let answer = self.client.put(url).json(&armings).send().await.unwrap();
         assert_eq!(answer.status(), 204);
@@ -155,6 +194,25 @@ impl Shop {
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.ask(Method::GET, path, &[], "").await
+    }
+
+    /// Asks as whoever presents this.
+    pub(crate) async fn get_as(&self, authorization: &str, path: &str) -> Answer {
+        self.ask(Method::GET, path, &[("authorization", authorization)], "").await
+    }
+
+    pub(crate) async fn order_as(&self, authorization: &str, cart: &Value) -> Answer {
+        self.order_with(&[("authorization", authorization)], cart).await
+    }
+
+    /// Sends a body to a route of identity.
+    pub(crate) async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> Answer {
+        self.ask(Method::POST, path, &[("content-type", "application/json")], body).await
+    }
+
+    pub(crate) async fn log_in(&self, username: &str, password: &str) -> Answer {
+        let form = json!({"username": username, "password": password});
+        self.post("/auth/login", form.to_string()).await
     }
 
     pub(crate) async fn order(&self, cart: &Value) -> Answer {
@@ -205,9 +263,26 @@ impl Drop for Shop {
     }
 }
 
-/// One unit of a SKU that the shop sells.
+/// One unit of a SKU that the shop sells, for whoever asks.
 pub(crate) fn cart() -> Value {
-    json!({"customer_id": "ada", "items": [{"sku": "TEA-001", "quantity": 1}]})
+    json!({"items": [{"sku": "TEA-001", "quantity": 1}]})
+}
+
+/// The same for somebody.
+pub(crate) fn cart_of(customer_id: &str) -> Value {
+    json!({"customer_id": customer_id, "items": [{"sku": "TEA-001", "quantity": 1}]})
+}
+
+/// The header `authorization` with a good token.
+pub(crate) fn bearer(role: Role, name: &str) -> String {
+    let secret: Secret = Secret::DEMO.parse().unwrap();
+    bearer_of(&secret, role, Kind::Access, name)
+}
+
+/// The same, signed with some secret and good for something.
+pub(crate) fn bearer_of(secret: &Secret, role: Role, kind: Kind, name: &str) -> String {
+    let subject = CustomerId::parse("name", name).unwrap();
+    format!("Bearer {}", Issuer::new(secret).mint(&Caller { subject, role }, kind, SOON * 10))
 }
 
 fn at(port: impl Display) -> String {

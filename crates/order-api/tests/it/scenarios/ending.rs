@@ -23,7 +23,7 @@ pub(crate) async fn an_order_is_fulfilled_once(db: &Database) {
     let order = db.place("ada", &[("TEA-001", 2)]).await.order;
     let fulfilled = ending(order.id, Status::Fulfilled);
     let moved = db.store.record(&fulfilled).await.unwrap();
-    assert_eq!(moved, Moved::Now { total_minor: 1180 });
+    assert!(matches!(moved, Moved::Now { total_minor: 1180, .. }), "{moved:?}");
     assert_eq!(db.other.record(&fulfilled).await.unwrap(), Moved::Before);
 
     let ended = db.store.order(order.id).await.unwrap();

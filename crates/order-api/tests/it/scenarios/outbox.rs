@@ -6,7 +6,7 @@ use contract::event::{ORDER_PLACED, OrderPlaced};
 use order_api::store::{Event, Store};
 use uuid::Uuid;
 
-use crate::database::Database;
+use crate::{database::Database, shop::SOON};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -15,7 +15,7 @@ async fn claim(store: &Store, lease: Duration) -> Vec<Event> {
 }
 
 async fn claim_eventually(store: &Store) -> Vec<Event> {
-    testbed::eventually(Duration::from_secs(5), "an event to claim", async || {
+    testbed::eventually(SOON, "an event to claim", async || {
         let events = claim(store, LONG).await;
         (!events.is_empty()).then_some(events)
     })
@@ -32,14 +32,32 @@ pub(crate) async fn an_order_leaves_an_event(db: &Database) {
     let body: OrderPlaced = serde_json::from_str(&event.payload).unwrap();
     assert_eq!((body.order_id, body.total_minor), (order.id, order.total_minor));
     assert_eq!((body.customer_id.as_str(), body.currency.as_str()), ("ada", "EUR"));
-    assert_eq!(body.placed_at, order.created_at);
+    assert_eq!(body.placed_at, order.updated_at);
     let items: Vec<_> = body.items.iter().map(|item| (item.sku.as_str(), item.quantity)).collect();
     assert_eq!(items, [("TEA-001", 2), ("CUP-001", 1)]);
 }
 
+pub(crate) async fn an_order_that_was_announced_in_vain_is_announced_again(db: &Database) {
+    let order = db.place("ada", &[("TEA-001", 2)]).await.order;
+    assert_eq!(db.store.announce_again(Duration::ZERO).await.unwrap(), 0, "an event waits");
+    let lost = claim(&db.store, LONG).await;
+    db.store.delete_events(&[lost[0].id]).await.unwrap();
+    assert_eq!(db.store.announce_again(LONG).await.unwrap(), 0, "it is too soon to tell");
+    assert_eq!(db.store.announce_again(Duration::ZERO).await.unwrap(), 1);
+    let again = claim(&db.other, LONG).await;
+    assert_eq!((again.len(), again[0].order_id), (1, order.id));
+    assert_eq!(
+        (&again[0].payload, &again[0].traceparent),
+        (&lost[0].payload, &lost[0].traceparent)
+    );
+    assert_ne!(again[0].id, lost[0].id);
+}
+
 pub(crate) async fn a_claimed_event_is_held_until_its_lease_ends(db: &Database) {
     db.place("ada", &[("TEA-001", 1)]).await;
-    let held = claim(&db.store, Duration::from_millis(300)).await;
+    // Connected by then, it asks within the lease.
+    db.other.products().await.unwrap();
+    let held = claim(&db.store, Duration::from_secs(3)).await;
     assert_eq!(held.len(), 1);
     assert_eq!(claim(&db.other, LONG).await, []);
     assert_eq!(claim_eventually(&db.other).await[0].id, held[0].id);
@@ -78,7 +96,7 @@ pub(crate) async fn two_relays_never_hold_the_same_event(db: &Database) {
 pub(crate) async fn an_event_that_failed_comes_back_later(db: &Database) {
     db.place("ada", &[("TEA-001", 1)]).await;
     let event = claim(&db.store, LONG).await.remove(0);
-    db.store.release_event(event.id, Duration::from_millis(300)).await.unwrap();
+    db.store.release_event(event.id, Duration::from_secs(3)).await.unwrap();
     assert_eq!(claim(&db.store, LONG).await, []);
     let again = claim_eventually(&db.other).await.remove(0);
     assert_eq!((again.id, again.attempts), (event.id, 1));

@@ -20,7 +20,10 @@ pub(crate) async fn a_placed_order_is_found_as_it_was_placed(db: &Database) {
     assert_eq!(lines, [("TEA-001", 2), ("CUP-001", 3)]);
     assert_eq!(order.total_minor, 2 * 590 + 3 * 1490);
     assert_eq!(order.currency, "EUR");
-    assert_eq!(order.created_at, order.updated_at);
+    let history: Vec<_> = order.history.iter().map(|came| came.status).collect();
+    assert_eq!(history, [Status::Pending, Status::Placed]);
+    assert_eq!(order.history[0].at, order.created_at);
+    assert_eq!(order.history[1].at, order.updated_at);
     assert_eq!(db.stock("TEA-001").await, PLENTY - 2);
     assert_eq!(db.stock("CUP-001").await, PLENTY - 3);
 }

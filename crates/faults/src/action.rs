@@ -1,0 +1,93 @@
+//! What turning a fault on does, and what that needs.
+
+use std::time::Duration;
+
+use crate::{
+    effect::Effect,
+    seam::{Seam, Service},
+};
+
+/// One thing that is done when a fault is turned on, and undone when it is turned off.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// A step of a service suffers, in each of its replicas.
+    Strike(Seam, Effect),
+    /// It suffers in the beginning, for so long, and then no more.
+    Briefly(Seam, Effect, Duration),
+    /// A service works with another setting, by the name of its flag.
+    Set(Service, &'static str, String),
+    /// A step of a service suffers in the replica that runs a newer version, and in no other.
+    StrikeCanary(Seam, Effect),
+    /// The payment provider works differently: settings as of `lab provider set`.
+    Provider(Vec<(&'static str, String)>),
+    /// So many times as many customers come.
+    Traffic(f64),
+    /// So large a share of the orders is for these products, in any order.
+    Demand(&'static [&'static str], f64),
+    /// So many messages that nobody can read lie in the workers' queue. When the fault is turned off
+    /// they are taken out of the dead letters, where workers that are well put them.
+    Publish(u32),
+    /// The exchange of the orders has no queue bound to it.
+    Unbind,
+    /// Something is done in the shop's database.
+    Database(Deed),
+}
+
+/// Something that is done in the shop's database, and undone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// The index by which a customer's orders are found is gone, from a table that has so many orders
+    /// more, old ones of somebody who orders no more.
+    DropIndex {
+        /// How many.
+        orders: u32,
+    },
+    /// The price of this product is in another unit than all others, beyond what the table allows.
+    Misprice(&'static str),
+    /// A session that has read the orders stays in its transaction, and a change of their table waits
+    /// for it.
+    LockOrders,
+}
+
+/// What a fault needs to be one; each includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Needs {
+    /// The lab.
+    Nothing,
+    /// The shop's database.
+    Database,
+    /// Postgres: sessions and rows that wait for each other, which SQLite with its one writer has not.
+    Postgres,
+}
+
+impl Action {
+    /// What it needs.
+    pub fn needs(&self) -> Needs {
+        match self {
+            Self::Database(Deed::DropIndex { .. } | Deed::Misprice(_)) => Needs::Database,
+            Self::Database(Deed::LockOrders)
+            | Self::Strike(Seam::ReserveStock | Seam::PayOrder, _)
+            | Self::Briefly(Seam::ReserveStock | Seam::PayOrder, ..) => Needs::Postgres,
+            Self::Strike(..)
+            | Self::Briefly(..)
+            | Self::StrikeCanary(..)
+            | Self::Set(..)
+            | Self::Provider(_)
+            | Self::Traffic(_)
+            | Self::Demand(..)
+            | Self::Publish(_)
+            | Self::Unbind => Needs::Nothing,
+        }
+    }
+}
+
+impl Needs {
+    /// In a word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Database => "a database",
+            Self::Postgres => "Postgres",
+        }
+    }
+}

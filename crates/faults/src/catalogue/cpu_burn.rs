@@ -1,0 +1,93 @@
+//! A pattern backtracks over what customers send.
+//!
+//! order-api matches a field of some orders against a pattern that, for a text that nearly fits, tries
+//! every way to read it. One such order keeps a processor busy, and what else its thread would have done
+//! waits. There are no more requests than before, and each costs many times as much processor time
+//! (`process_cpu_seconds_total` over `grpc_requests_total`).
+
+use std::time::Duration;
+
+use super::{Family, Fault, Incident, Layer, share};
+use crate::{
+    action::Action,
+    contract::{ANY, Contract, Traces, metrics, told, traces},
+    effect::Effect,
+    parameters::Parameter,
+    seam::Seam,
+};
+
+pub(super) const FAULT: Fault = Fault {
+    name: "cpu-burn",
+    source: include_str!("cpu_burn.rs"),
+    layer: Layer::Runtime,
+    family: Family::SlowProcess,
+    parameters: &[
+        Parameter {
+            name: "length",
+            meaning: "length of the text: two more take about three times as long",
+            default: 37.0,
+            min: 1.0,
+            max: 42.0,
+        },
+        share("share of orders with such a text", 0.6),
+    ],
+    mechanism: |settings| {
+        let burn = Effect::Match { length: settings.get("length"), share: settings.get("p") };
+        vec![Action::Strike(Seam::ReadOrder, burn)]
+    },
+    contract: Contract {
+        witness: metrics(
+            "the kernel counts the time of order-api's threads",
+            r#"rate(process_cpu_seconds_total{job="order-api"}[30s]) > 0.2"#,
+        ),
+        signature: &[
+            metrics(
+                "an order costs much processor time",
+                r#"sum(rate(process_cpu_seconds_total{job="order-api"}[30s])) / sum(rate(grpc_requests_total{job="order-api", method="PlaceOrder"}[30s])) > 0.08"#,
+            ),
+            metrics(
+                "order-api's timers are late",
+                r#"histogram_quantile(0.99, sum by (le) (rate(runtime_lag_seconds_bucket{job="order-api"}[30s]))) > 0.03"#,
+            ),
+            traces(
+                "traces of orders with time that no step accounts for",
+                Traces { like: &[("step", "POST /orders"), ("lasting", "80ms")], ..ANY },
+            ),
+        ],
+        fires: &[],
+        silent: &["DbPoolSaturated", "MemoryGrowth"],
+        tells: &[
+            told(
+                "blocked-runtime",
+                "order-api computes",
+                r#"rate(process_cpu_seconds_total{job="order-api"}[30s]) > 0.2"#,
+            ),
+            told(
+                "log-flood",
+                "its log is as short as ever",
+                r#"rate(log_bytes_total{job="order-api"}[30s]) < 60e3"#,
+            ),
+            told(
+                "traffic-spike",
+                "there are no more requests than at rest",
+                r#"sum(rate(http_requests_total{job="web-gateway", route=~"/orders.*|/products"}[30s])) < 1.8 * sum(rate(http_requests_total{job="web-gateway", route=~"/orders.*|/products"}[30s] offset 2m))"#,
+            ),
+        ],
+        outlives: Duration::ZERO,
+        impact: None,
+        recovers_within: Duration::from_secs(240),
+    },
+    hints: [
+        "One process computes more than it did, for as many requests.",
+        "Which requests cost it? Look for traces with time that none of their steps accounts for.",
+        "It is spent in order-api before the first statement, on some orders and not on others: on \
+         something that is in them.",
+    ],
+    red_herring: "The number of requests: it has not changed.",
+    fix: "Refuse what sets it off, then roll back, or use a pattern matcher without backtracking.",
+    incident: Incident {
+        what: "Cloudflare, 2019: a pattern that backtracks took all processors of its edge for 27 \
+               minutes.",
+        url: "https://blog.cloudflare.com/details-of-the-cloudflare-outage-on-july-2-2019/",
+    },
+};

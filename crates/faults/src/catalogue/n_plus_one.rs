@@ -1,0 +1,76 @@
+//! A page of orders is read one order at a time.
+//!
+//! Listing orders used to be one statement; now it is one for the page and one more for each order on
+//! it. Each is as fast as ever, and a page takes many times as long. What shows it is a ratio: statements
+//! for each request (`db_statement_duration_seconds_count` over `grpc_requests_total`). A trace of
+//! `GET /orders` is a comb, with one `get_order` beside the other.
+
+use std::time::Duration;
+
+use super::{Family, Fault, Incident, Layer, detour, share};
+use crate::{
+    contract::{ANY, Contract, Traces, metrics, told, traces},
+    seam::Seam,
+};
+
+pub(super) const FAULT: Fault = Fault {
+    name: "n-plus-one",
+    source: include_str!("n_plus_one.rs"),
+    layer: Layer::Database,
+    family: Family::SlowDatabase,
+    parameters: &[share("share of pages", 1.0)],
+    mechanism: |settings| vec![detour(Seam::ListOrders, settings)],
+    contract: Contract {
+        witness: metrics(
+            "order-api reads single orders far more often than anybody asks for one",
+            r#"sum(rate(db_statement_duration_seconds_count{query="get_order"}[30s])) > 2 * sum(rate(grpc_requests_total{job="order-api", method="GetOrder"}[30s])) + 2"#,
+        ),
+        signature: &[
+            metrics(
+                "a page takes many statements",
+                r#"(sum(rate(db_statement_duration_seconds_count{query="get_order"}[30s])) - sum(rate(grpc_requests_total{job="order-api", method="GetOrder"}[30s]))) / sum(rate(grpc_requests_total{job="order-api", method="ListOrders"}[30s])) > 3"#,
+            ),
+            traces(
+                "traces of GET /orders that are combs of one statement",
+                Traces {
+                    like: &[("route", "/orders"), ("step", "get_order"), ("repeated", "5")],
+                    ..ANY
+                },
+            ),
+        ],
+        fires: &[],
+        silent: &["GatewayAvailabilityBurn", "DbPoolSaturated", "RetryRatioHigh"],
+        tells: &[
+            told(
+                "latency",
+                "placing orders is as fast as ever",
+                r#"histogram_quantile(0.9, sum by (le) (rate(grpc_request_duration_seconds_bucket{job="order-api", method="PlaceOrder"}[30s]))) < 0.4"#,
+            ),
+            told(
+                "token-expiry",
+                "every payment is decided, so that nobody reads orders to find out",
+                "sum(rate(payments_undecided_total[1m])) == 0",
+            ),
+            told(
+                "pool-leak",
+                "there is room in the pool",
+                r#"db_pool_connections{state="used"} / ignoring (state) db_pool_connections_max < 0.9"#,
+            ),
+        ],
+        outlives: Duration::ZERO,
+        impact: None,
+        recovers_within: Duration::from_secs(120),
+    },
+    hints: [
+        "One route has become slow in step with how much it shows.",
+        "Count the steps of a trace of GET /orders, and compare it with one of yesterday.",
+        "The same statement, once for each order: a loop with a query in it has come with a \
+         release.",
+    ],
+    red_herring: "The database: every statement is fast; there are too many of them.",
+    fix: "Roll back, or read the page with one statement that joins what it shows.",
+    incident: Incident {
+        what: "N+1 queries are common enough that tracers look for them by themselves.",
+        url: "https://docs.sentry.io/product/issues/issue-details/performance-issues/n-one-queries/",
+    },
+};

@@ -1,0 +1,88 @@
+//! A message that nobody can read goes round and round.
+//!
+//! A few messages lie in the queue that are no orders. A worker that is well gives such a message up,
+//! and it lies where it can be looked at. A release puts it back instead, and takes it again at once. The
+//! worker is busy with nothing: it takes many times as many messages as there are orders, and orders
+//! wait behind them.
+
+use std::time::Duration;
+
+use super::{Family, Fault, Incident, Layer, detour, share};
+use crate::{
+    action::Action,
+    contract::{Contract, logs, metrics, told},
+    parameters::Parameter,
+    seam::Seam,
+};
+
+pub(super) const FAULT: Fault = Fault {
+    name: "poison-message",
+    source: include_str!("poison_message.rs"),
+    layer: Layer::Queue,
+    family: Family::Unfulfilled,
+    parameters: &[
+        share("share of times that such a message is put back", 1.0),
+        Parameter {
+            name: "messages",
+            meaning: "how many such messages",
+            default: 3.0,
+            min: 1.0,
+            max: 1000.0,
+        },
+    ],
+    mechanism: |settings| {
+        vec![detour(Seam::ParkMessage, settings), Action::Publish(settings.get("messages") as u32)]
+    },
+    contract: Contract {
+        witness: metrics(
+            "the broker hands out many more messages than were published",
+            r#"sum(rate(fulfillment_messages_total[30s])) > 5 * sum(rate(outbox_publishes_total[30s])) + 5"#,
+        ),
+        signature: &[
+            metrics(
+                "the same messages come again",
+                r#"sum(rate(fulfillment_messages_total[30s])) / (sum(rate(fulfillment_messages_total{outcome=~"fulfilled|failed|duplicate"}[30s])) + 0.1) > 5"#,
+            ),
+            logs(
+                "a worker cannot read a message, and says so again and again",
+                20,
+                &[("service", "fulfillment-worker"), ("text", "cannot read")],
+            ),
+        ],
+        fires: &[],
+        silent: &["DbPoolSaturated", "GatewayLatencyBurn", "PaymentSuccessBurn"],
+        tells: &[
+            told(
+                "unacked-pileup",
+                "deliveries go on",
+                r#"sum(rate(fulfillment_messages_total[30s])) > 5"#,
+            ),
+            told(
+                "slow-consumer",
+                "it takes many messages a second",
+                r#"sum(rate(fulfillment_messages_total[30s])) > 5 * sum(rate(orders_created_total[30s])) + 5"#,
+            ),
+            told(
+                "zombie-consumer",
+                "somebody takes messages",
+                r#"rabbitmq_queue_consumers{queue="fulfillment.orders"} > 0"#,
+            ),
+        ],
+        outlives: Duration::ZERO,
+        impact: None,
+        recovers_within: Duration::from_secs(240),
+    },
+    hints: [
+        "The worker has never been busier, and has nothing to show for it.",
+        "How many messages does it take for each that is published? Which ids are they?",
+        "The same few messages, which it cannot read, come back as soon as they are put back.",
+    ],
+    red_herring: "The broker: it delivers what it is given.",
+    fix: "Give up what cannot be read, once: roll back, or take these messages out of the queue by \
+          hand without losing others.",
+    incident: Incident {
+        what: "incident.io, 2022: a message that made its reader crash was delivered again after \
+               each restart.",
+        url: "https://incident.io/blog/intermittent-downtime",
+    },
+};

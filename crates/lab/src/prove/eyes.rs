@@ -1,0 +1,103 @@
+//! Whether a sign of a contract can be seen, by those who look where a learner looks.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::Context as _;
+use faults::contract::{Logs, Look, Sign, Traces};
+use serde_json::Value;
+
+use super::stage::Stage;
+
+/// How far back traces and logs are looked at.
+const RECENT: Duration = Duration::from_secs(60);
+/// A trace that is younger may not be over.
+const SETTLED: Duration = Duration::from_secs(12);
+/// As many as are asked for.
+const MANY: &str = "2000";
+
+/// Whether it can be seen now, of what has happened since then.
+pub(super) async fn sees(stage: &Stage, sign: &Sign, since: SystemTime) -> anyhow::Result<bool> {
+    match &sign.look {
+        Look::Metrics(query) => Ok(!query_all(stage, query).await?.is_empty()),
+        Look::Traces(traces) => sees_traces(stage, traces, since).await,
+        Look::Logs(logs) => sees_logs(stage, logs, since).await,
+        Look::Database(query) => stage.has_row(*query).await,
+        Look::Grown(query) => stage.has_grown(*query).await,
+    }
+}
+
+/// Whether all of them can be seen.
+pub(super) async fn sees_all<'a>(
+    stage: &Stage,
+    signs: impl IntoIterator<Item = &'a Sign>,
+    since: SystemTime,
+) -> anyhow::Result<bool> {
+    for sign in signs {
+        if !sees(stage, sign, since).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The value of the first result of a query, if there is one.
+pub(super) async fn value(stage: &Stage, query: &str) -> anyhow::Result<Option<f64>> {
+    let found = query_all(stage, query).await?;
+    let text = found.first().and_then(|result| result["value"][1].as_str());
+    Ok(text.and_then(|text| text.parse().ok()).filter(|value: &f64| value.is_finite()))
+}
+
+/// The alerts that fire.
+pub(super) async fn alerts(stage: &Stage) -> anyhow::Result<BTreeSet<String>> {
+    let url = format!("{}/api/v1/alerts", stage.prometheus);
+    let answer: Value = stage.client.get(url).send().await?.error_for_status()?.json().await?;
+    let all = answer["data"]["alerts"].as_array().context("Prometheus lists no alerts")?;
+    let firing = all.iter().filter(|alert| alert["state"] == "firing");
+    let names = firing.filter_map(|alert| alert["labels"]["alertname"].as_str());
+    Ok(names.map(str::to_owned).collect())
+}
+
+async fn query_all(stage: &Stage, query: &str) -> anyhow::Result<Vec<Value>> {
+    let url = format!("{}/api/v1/query", stage.prometheus);
+    let request = stage.client.get(url).query(&[("query", query)]);
+    let answer: Value = request.send().await?.json().await?;
+    let result = answer["data"]["result"].as_array();
+    Ok(result.with_context(|| format!("Prometheus does not understand {query}: {answer}"))?.clone())
+}
+
+async fn sees_traces(stage: &Stage, traces: &Traces, since: SystemTime) -> anyhow::Result<bool> {
+    let mut asked = vec![("limit", MANY)];
+    asked.extend_from_slice(traces.like);
+    asked.extend(
+        [("root", traces.root), ("without", traces.without)]
+            .iter()
+            .filter(|(_, value)| !value.is_empty()),
+    );
+    let answer = stage.get("/traces", &asked).await?;
+    let all = answer["traces"].as_array().context("the desk lists no traces")?;
+    let now = SystemTime::now();
+    let (from, to) = (nanos(since.max(now - RECENT)), nanos(now - SETTLED));
+    let recent = all.iter().filter(|trace| {
+        trace["start_unix_nano"].as_u64().is_some_and(|start| (from..to).contains(&start))
+    });
+    Ok(recent.count() >= traces.at_least)
+}
+
+async fn sees_logs(stage: &Stage, logs: &Logs, since: SystemTime) -> anyhow::Result<bool> {
+    let mut asked = vec![("limit", MANY)];
+    asked.extend_from_slice(logs.like);
+    let answer = stage.get("/logs", &asked).await?;
+    let all = answer["logs"].as_array().context("the desk lists no log records")?;
+    let from = nanos(since.max(SystemTime::now() - RECENT));
+    let recent =
+        all.iter().filter(|record| record["time_unix_nano"].as_u64().is_some_and(|at| at >= from));
+    Ok(recent.count() >= logs.at_least)
+}
+
+fn nanos(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}

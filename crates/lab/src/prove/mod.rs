@@ -1,0 +1,175 @@
+//! Proves faults: each is turned on in a lab of its own, held to its contract, and healed.
+//!
+//! - [`stage`]: a lab of its own, with Prometheus and customers.
+//! - [`eyes`]: whether a sign of a contract can be seen.
+//! - [`trial`]: one fault, from quiet to quiet, and what was seen.
+//! - [`recording`]: numbers that everybody records, for those who do not know the contracts.
+//! - [`matrix`]: which contracts hold for which fault, and what a simple learner makes of the
+//!   recordings.
+//! - [`report`]: what is printed, and what is written to `docs/`.
+//! - [`picture`]: heat maps.
+
+mod eyes;
+mod matrix;
+mod picture;
+mod recording;
+mod report;
+mod stage;
+mod trial;
+
+use std::{collections::VecDeque, path::PathBuf, process::ExitCode, sync::Arc};
+
+use anyhow::{Context as _, bail, ensure};
+use faults::{FAULTS, Fault, Needs};
+use futures_util::future::try_join_all;
+use order_api::config::DatabaseUrl;
+use tokio::{sync::Mutex, time::Instant};
+
+use self::{
+    stage::{Servers, Stage},
+    trial::Trial,
+};
+use crate::{client::BAD_INPUT, desk::database, doctor};
+
+/// Hold faults to their contracts, in labs of their own.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Prove {
+    /// The faults; all of them if none is named.
+    names: Vec<String>,
+
+    /// How often each is proven, each time with other customers.
+    #[arg(long, default_value_t = 1, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..=1000))]
+    seeds: u64,
+
+    /// Labs side by side; with a database or a broker of yours there can be only one.
+    #[arg(long, default_value_t = 2, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=16))]
+    lanes: u32,
+
+    /// Use this Postgres instead of an embedded SQLite.
+    #[arg(long, env = "LAB_DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    database_url: Option<String>,
+
+    /// Use this RabbitMQ instead of the embedded broker.
+    #[arg(long, env = "LAB_AMQP_URL", value_name = "URL", hide_env_values = true)]
+    amqp_url: Option<String>,
+
+    /// Write what was found into this folder: `proof.md`, and `proof/` with pictures and numbers.
+    #[arg(long, value_name = "FOLDER")]
+    write: Option<PathBuf>,
+}
+
+/// A fault that is yet to be proven.
+#[derive(Clone, Copy, Debug)]
+struct Task {
+    fault: &'static Fault,
+    seed: u64,
+}
+
+impl Prove {
+    /// Proves them. Exits with 0 if all are proven, 1 if one is not, 2 if that cannot be.
+    pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
+        let faults = match self.faults() {
+            Ok(faults) => faults,
+            Err(problem) => {
+                eprintln!("{problem}");
+                return Ok(ExitCode::from(BAD_INPUT));
+            }
+        };
+        let prometheus = doctor::find("prometheus");
+        ensure!(
+            prometheus.is_some(),
+            "a proof needs Prometheus; install it (prometheus.io/download)"
+        );
+        let own = self.database_url.is_some() || self.amqp_url.is_some();
+        ensure!(!own || self.lanes == 1, "labs side by side would share them; add --lanes 1");
+
+        let started = Instant::now();
+        let tasks =
+            (1..=self.seeds).flat_map(|seed| faults.iter().map(move |fault| Task { fault, seed }));
+        let tasks: VecDeque<_> = tasks.collect();
+        println!("{} to prove, {} at a time", report::counted(tasks.len(), "fault"), self.lanes);
+        let stop = instrumentation::shutdown::on_signal();
+        let Some(trials) = stop.run_until_cancelled(self.prove(tasks)).await else {
+            bail!("stopped; nothing is written");
+        };
+        let trials = trials?;
+        report::print(&trials, started.elapsed());
+        if let Some(folder) = &self.write {
+            report::write(folder, &trials).context("cannot write what was found")?;
+        }
+        let proven = trials.iter().all(Trial::is_proven);
+        Ok(if proven { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    /// Those that are named, or all that can be turned on here.
+    fn faults(&self) -> Result<Vec<&'static Fault>, String> {
+        let (here, elsewhere): (Vec<_>, Vec<_>) =
+            FAULTS.iter().copied().partition(|fault| fault.needs() <= self.offers());
+        if !self.names.is_empty() {
+            return self.names.iter().map(|name| find(name, &elsewhere)).collect();
+        }
+        if !elsewhere.is_empty() {
+            let names: Vec<_> = elsewhere.iter().map(|fault| fault.name).collect();
+            println!("left out, for want of {MISSING}: {}", names.join(", "));
+        }
+        Ok(here)
+    }
+
+    /// What a lab of its own offers: it has a SQLite file, if no Postgres.
+    fn offers(&self) -> Needs {
+        let url = self.database_url.as_ref().and_then(|url| url.parse::<DatabaseUrl>().ok());
+        url.map_or(Needs::Database, |url| database::offers(Some(&url)))
+    }
+
+    /// Lets each lane take one task after the other.
+    async fn prove(&self, tasks: VecDeque<Task>) -> anyhow::Result<Vec<Trial>> {
+        let lanes = (self.lanes as usize).min(tasks.len());
+        let tasks = Arc::new(Mutex::new(tasks));
+        let servers =
+            Servers { database: self.database_url.clone(), broker: self.amqp_url.clone() };
+        let lanes = (0..lanes).map(|number| lane(number, Arc::clone(&tasks), servers.clone()));
+        let mut trials: Vec<_> = try_join_all(lanes).await?.into_iter().flatten().collect();
+        trials.sort_by_key(|trial| (trial.number, trial.seed));
+        Ok(trials)
+    }
+}
+
+/// What is missing where a fault cannot be turned on.
+const MISSING: &str = "a Postgres (--database-url postgres://user:password@host/database)";
+
+fn find(name: &str, elsewhere: &[&'static Fault]) -> Result<&'static Fault, String> {
+    let Some(fault) = faults::find(name) else {
+        let possible: String = FAULTS
+            .iter()
+            .map(|fault| format!("\n  {:<20}{}", fault.name, fault.summary()))
+            .collect();
+        return Err(format!("there is no fault {name:?}; possible:{possible}"));
+    };
+    match elsewhere.iter().any(|other| other.name == name) {
+        true => Err(format!("{name} needs {MISSING}")),
+        false => Ok(fault),
+    }
+}
+
+/// One lab after the other, for as long as there is something to prove: a lab is used again once it
+/// is quiet again, if it runs what the next fault needs.
+async fn lane(
+    number: usize,
+    tasks: Arc<Mutex<VecDeque<Task>>>,
+    servers: Servers,
+) -> anyhow::Result<Vec<Trial>> {
+    let (mut trials, mut stage) = (Vec::new(), None::<Stage>);
+    loop {
+        let Some(task) = tasks.lock().await.pop_front() else { break };
+        let mut here = match stage.take().filter(|stage| stage.suits(task.fault)) {
+            Some(stage) => stage,
+            None => Stage::open(number as u64 * 1000 + task.seed, &servers, task.fault).await?,
+        };
+        let trial = Trial::hold(&here, task.fault, task.seed).await;
+        report::line(&trial);
+        here.used(trial.quiet_after.is_some());
+        trials.push(trial);
+        stage = Some(here);
+    }
+    Ok(trials)
+}

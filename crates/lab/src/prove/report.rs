@@ -1,0 +1,245 @@
+//! What is printed, and what is written.
+
+use std::{fmt::Write as _, fs, path::Path, process::Command, time::Duration};
+
+use anyhow::Context as _;
+use serde::Serialize;
+
+use super::{
+    matrix::{self, Accuracy, Blind, Matrix},
+    picture,
+    recording::{Pillar, median},
+    stage::RATE,
+    trial::Trial,
+};
+
+/// What a learner may look at, one after the other.
+const ABLATION: [(&str, &[Pillar]); 5] = [
+    ("metrics", &[Pillar::Metrics]),
+    ("traces", &[Pillar::Traces]),
+    ("logs", &[Pillar::Logs]),
+    ("metrics and traces", &[Pillar::Metrics, Pillar::Traces]),
+    ("metrics, traces and logs", &[Pillar::Metrics, Pillar::Traces, Pillar::Logs]),
+];
+
+/// Everything, for machines.
+#[derive(Serialize)]
+struct Proof<'a> {
+    revision: &'a str,
+    journeys_per_second: f64,
+    trials: &'a [Trial],
+    contracts: &'a Matrix,
+    blind: &'a Option<Blind>,
+    ablation: Vec<(&'static str, Option<Accuracy>)>,
+}
+
+/// Says how one trial ended, as it ends.
+pub(super) fn line(trial: &Trial) {
+    let mark = if trial.is_proven() { "proven" } else { "NOT PROVEN" };
+    println!(
+        "{:<20}seed {:<3}{mark:<12}{}",
+        trial.fault,
+        trial.seed,
+        if trial.problems.is_empty() { times(trial) } else { trial.problems.join("; ") }
+    );
+}
+
+/// Says how all of it ended.
+pub(super) fn print(trials: &[Trial], took: Duration) {
+    println!("\n{}", table(trials));
+    let proven = trials.iter().filter(|trial| trial.is_proven()).count();
+    println!(
+        "{proven} of {} proven in {}",
+        trials.len(),
+        humantime::format_duration(Duration::from_secs(took.as_secs()))
+    );
+    for trial in trials.iter().filter(|trial| !trial.is_proven()) {
+        println!("  {} (seed {}): {}", trial.fault, trial.seed, trial.problems.join("; "));
+    }
+}
+
+/// Writes the page, the pictures and the numbers.
+pub(super) fn write(folder: &Path, trials: &[Trial]) -> anyhow::Result<()> {
+    let pictures = folder.join("proof");
+    fs::create_dir_all(&pictures).context("cannot create a folder")?;
+    let contracts = matrix::contracts(trials);
+    let all = [Pillar::Metrics, Pillar::Traces, Pillar::Logs];
+    let blind = matrix::blind(trials, &all);
+    let ablation: Vec<_> = ABLATION
+        .iter()
+        .map(|(name, pillars)| (*name, matrix::blind(trials, pillars).map(|blind| blind.accuracy)))
+        .collect();
+    fs::write(
+        pictures.join("contracts.svg"),
+        picture::heat_map(
+            "Which contract held (columns) while which fault was on (rows), in % of the trials",
+            &contracts,
+        ),
+    )?;
+    if let Some(blind) = &blind {
+        fs::write(
+            pictures.join("blind.svg"),
+            picture::heat_map(
+                "What a learner took (columns) each fault (rows) for, in % of the trials",
+                &blind.matrix,
+            ),
+        )?;
+    }
+    let revision = revision();
+    let page = page(&revision, trials, &contracts, blind.as_ref(), &ablation);
+    fs::write(folder.join("proof.md"), page)?;
+    let proof = Proof {
+        revision: &revision,
+        journeys_per_second: RATE,
+        trials,
+        contracts: &contracts,
+        blind: &blind,
+        ablation,
+    };
+    let json = serde_json::to_string(&proof).context("numbers are JSON")?;
+    fs::write(pictures.join("proof.json"), json + "\n")?;
+    Ok(())
+}
+
+/// What was proven: the commit, as far as git knows it here.
+fn revision() -> String {
+    let described = Command::new("git").args(["describe", "--always", "--dirty"]).output();
+    let commit = described.ok().filter(|output| output.status.success());
+    let commit = commit.and_then(|output| String::from_utf8(output.stdout).ok());
+    let commit = commit.unwrap_or_else(|| instrumentation::REVISION.to_owned());
+    format!("{}, {}", instrumentation::VERSION, commit.trim())
+}
+
+fn page(
+    revision: &str,
+    trials: &[Trial],
+    contracts: &Matrix,
+    blind: Option<&Blind>,
+    ablation: &[(&str, Option<Accuracy>)],
+) -> String {
+    let seeds = trials.iter().map(|trial| trial.seed).max().unwrap_or_default();
+    let proven = trials.iter().filter(|trial| trial.is_proven()).count();
+    let mut page = format!(
+        "# Proof\n\nWritten by `lab prove --seeds {seeds} --write docs`; do not edit. Every fault is \
+         turned on in a lab of its own, at {RATE} journeys a second, held to its contract \
+         (`crates/faults/src/catalogue`) and healed. Taken at {}.\n\n{proven} of {} trials proven.\n\n{}\n",
+        revision,
+        trials.len(),
+        table(trials)
+    );
+    let visible: Vec<_> = trials.iter().filter_map(|trial| trial.visible_after).collect();
+    let _ = writeln!(
+        page,
+        "A sign in the metrics after {:.0} s in the median, with scrapes every 5 s.\n",
+        median(visible)
+    );
+    for trial in trials.iter().filter(|trial| !trial.is_proven()) {
+        let _ = writeln!(
+            page,
+            "- `{}`, seed {}: {}.",
+            trial.fault,
+            trial.seed,
+            trial.problems.join("; ")
+        );
+    }
+    let _ =
+        write!(page, "\n## Contract matrix\n\n{}\n\n![](proof/contracts.svg)\n", gates(contracts));
+    page.push_str("\n## Blind matrix\n\n");
+    match blind {
+        None => page.push_str("A learner that leaves one seed out needs two of them.\n"),
+        Some(blind) => {
+            let _ = writeln!(
+                page,
+                "A nearest-centroid learner over robust z-scores of the recorded series, which has \
+                 seen all seeds but one: {}.\n\n![](proof/blind.svg)\n\n## Ablation\n\n\
+                 | It looks at | right |\n|---|---|",
+                shown(&blind.accuracy)
+            );
+            for (name, accuracy) in ablation {
+                let accuracy = accuracy.as_ref().map(shown).unwrap_or_default();
+                let _ = writeln!(page, "| {name} | {accuracy} |");
+            }
+        }
+    }
+    page
+}
+
+/// The cells that fall short.
+fn gates(matrix: &Matrix) -> String {
+    let mut short = Vec::new();
+    let mut diagonal = Vec::new();
+    for (row, (name, cells)) in matrix.names.iter().zip(&matrix.cells).enumerate() {
+        for (column, (other, cell)) in matrix.names.iter().zip(cells).enumerate() {
+            let Some(share) = cell else { continue };
+            if row == column {
+                diagonal.push(*share);
+            }
+            let most = if *name == "nothing" { 0.01 } else { 0.02 };
+            let falls = if row == column { *share < 0.95 } else { *share > most };
+            if falls {
+                short.push(format!("- `{name}` taken for `{other}`: {:.0}%", share * 100.0));
+            }
+        }
+    }
+    let mean = diagonal.iter().sum::<f64>() / diagonal.len().max(1) as f64;
+    let cells = if short.is_empty() { "No cell falls short.".to_owned() } else { short.join("\n") };
+    format!(
+        "Its own contract holds in {:.0}% of the trials. Cells that fall short:\n\n{cells}",
+        mean * 100.0
+    )
+}
+
+fn shown(accuracy: &Accuracy) -> String {
+    let Accuracy { right, of, low, high, chance } = accuracy;
+    format!(
+        "{right} of {of} ({:.0}%, 95% interval {:.0} to {:.0}%; chance {:.0}%)",
+        *right as f64 / (*of).max(1) as f64 * 100.0,
+        low * 100.0,
+        high * 100.0,
+        chance * 100.0
+    )
+}
+
+fn table(trials: &[Trial]) -> String {
+    let mut table = String::from(
+        "| Fault | Seed | Proven | First sign | All signs | Alerts | Quiet after | Fired |\n\
+         |---|---|---|---|---|---|---|---|\n",
+    );
+    for trial in trials {
+        let fired: Vec<_> = trial.fired.iter().map(String::as_str).collect();
+        let _ = writeln!(
+            table,
+            "| {} | {} | {} | {} | {} | {} | {} | {} |",
+            trial.fault,
+            trial.seed,
+            if trial.is_proven() { "yes" } else { "**no**" },
+            seconds(trial.visible_after),
+            seconds(trial.shown_after),
+            seconds(trial.alerted_after),
+            seconds(trial.quiet_after),
+            fired.join(", ")
+        );
+    }
+    table
+}
+
+fn times(trial: &Trial) -> String {
+    let fired: Vec<_> = trial.fired.iter().map(String::as_str).collect();
+    format!(
+        "seen after {}, all after {}, alerts after {}, quiet after {}; fired: {}",
+        seconds(trial.visible_after),
+        seconds(trial.shown_after),
+        seconds(trial.alerted_after),
+        seconds(trial.quiet_after),
+        if fired.is_empty() { "none".to_owned() } else { fired.join(", ") }
+    )
+}
+
+fn seconds(time: Option<f64>) -> String {
+    time.map_or("–".to_owned(), |time| format!("{time:.0} s"))
+}
+
+/// So many of something.
+pub(super) fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}

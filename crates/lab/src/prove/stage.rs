@@ -1,0 +1,267 @@
+//! A lab of its own for trials, with Prometheus and customers, on free ports.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::TcpListener,
+    process::{Child, Command, Stdio},
+    sync::Mutex,
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use faults::{Fault, contract::Sql};
+use order_api::config::DatabaseUrl;
+use reqwest::Client;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+use crate::desk::database::Connection;
+
+/// Journeys that customers begin per second: enough to see a ratio within half a minute.
+pub(super) const RATE: f64 = 6.0;
+/// How long a lab has to run before it knows what is usual: longer than the windows of its rates,
+/// and than the past that a sign compares with.
+const WARM: Duration = Duration::from_secs(150);
+/// How long a lab may take to come up.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often it is looked whether it is up.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// The ports that a lab needs, by the flags that set them.
+const PORTS: [&str; 12] = [
+    "--desk-port",
+    "--prometheus-port",
+    "--gateway-port",
+    "--gateway-side-port",
+    "--order-api-port",
+    "--order-api-side-port",
+    "--worker-side-port",
+    "--provider-port",
+    "--otlp-port",
+    "--broker-port",
+    "--order-api-canary-port",
+    "--order-api-canary-side-port",
+];
+
+/// The log files of the services, and that of order-api's second replica.
+const LOGS: [&str; 4] =
+    ["web-gateway.log", "order-api.log", "fulfillment-worker.log", "order-api-canary.log"];
+
+/// What the lab uses of others.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Servers {
+    pub(super) database: Option<String>,
+    pub(super) broker: Option<String>,
+}
+
+/// A lab that runs.
+#[derive(Debug)]
+pub(super) struct Stage {
+    process: Child,
+    folder: TempDir,
+    pub(super) client: Client,
+    pub(super) desk: String,
+    pub(super) prometheus: String,
+    sides: Vec<String>,
+    /// Whether order-api runs twice.
+    canary: bool,
+    /// None if it is the lab's own.
+    database: Option<DatabaseUrl>,
+    /// What numbers in the database were when they were first looked at, by their queries.
+    numbers: Mutex<BTreeMap<&'static str, i64>>,
+    like_new: bool,
+}
+
+impl Stage {
+    /// Starts a lab in which this fault can be turned on, and waits until it knows what is usual.
+    pub(super) async fn open(seed: u64, servers: &Servers, fault: &Fault) -> anyhow::Result<Self> {
+        let canary = fault.needs_canary();
+        let folder = tempfile::tempdir().context("cannot create a folder for a lab")?;
+        let ports = free_ports().context("cannot find free ports")?;
+        let screen =
+            fs::File::create(folder.path().join("screen")).context("cannot create a file")?;
+        let process =
+            Command::new(std::env::current_exe().context("cannot find the lab's program")?)
+                .arg("up")
+                .args(
+                    PORTS
+                        .iter()
+                        .zip(ports)
+                        .flat_map(|(flag, port)| [(*flag).to_owned(), port.to_string()]),
+                )
+                .args(canary.then_some("--canary"))
+                .args(["--rate", &RATE.to_string(), "--seed", &seed.to_string()])
+                .args(servers.database.iter().flat_map(|url| ["--database-url", url]))
+                .args(servers.broker.iter().flat_map(|url| ["--amqp-url", url]))
+                .env_remove("LAB_CANARY")
+                .env("TMPDIR", folder.path())
+                .env("LOG_FORMAT", "json")
+                .stdin(Stdio::null())
+                .stdout(screen.try_clone().context("cannot share a file")?)
+                .stderr(screen)
+                .spawn()
+                .context("cannot start a lab")?;
+        let at = |index: usize| format!("http://127.0.0.1:{}", ports[index]);
+        let client = Client::builder().no_proxy().timeout(Duration::from_secs(30)).build();
+        let stage = Self {
+            process,
+            folder,
+            client: client.context("cannot make an HTTP client")?,
+            desk: at(0),
+            prometheus: at(1),
+            sides: [at(3), at(5), at(6)].into_iter().chain(canary.then(|| at(11))).collect(),
+            canary,
+            database: database(servers)?,
+            numbers: Mutex::default(),
+            like_new: true,
+        };
+        stage.comes_up().await?;
+        sleep(WARM).await;
+        Ok(stage)
+    }
+
+    /// Whether a trial of this fault can be held here.
+    pub(super) fn suits(&self, fault: &Fault) -> bool {
+        self.like_new && self.canary == fault.needs_canary()
+    }
+
+    /// A trial was held; one that was not quiet in time may have left something behind.
+    pub(super) fn used(&mut self, quiet: bool) {
+        self.like_new = quiet;
+    }
+
+    /// Asks the desk.
+    pub(super) async fn get(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Value> {
+        let request = self.client.get(format!("{}{path}", self.desk)).query(query);
+        let answer =
+            request.header("accept", "application/json").send().await?.error_for_status()?;
+        Ok(answer.json().await?)
+    }
+
+    /// Turns a fault on.
+    pub(super) async fn arm(&self, name: &str) -> anyhow::Result<()> {
+        let request = self.client.post(format!("{}/chaos/{name}", self.desk));
+        request.send().await?.error_for_status().context("cannot turn a fault on")?;
+        self.numbers.lock().expect("no holder of the lock panics").clear();
+        Ok(())
+    }
+
+    /// Whether a query to the shop's database has a row.
+    pub(super) async fn has_row(&self, query: Sql) -> anyhow::Result<bool> {
+        Ok(self.connect().await?.has_row(query).await?)
+    }
+
+    /// Whether a number in the database has grown since it was first looked at, after a fault was
+    /// turned on.
+    pub(super) async fn has_grown(&self, query: Sql) -> anyhow::Result<bool> {
+        let now = self.connect().await?.number(query).await?;
+        let mut numbers = self.numbers.lock().expect("no holder of the lock panics");
+        Ok(now > *numbers.entry(query.postgres).or_insert(now))
+    }
+
+    /// Connects to the shop's database as anybody could, and not by the desk.
+    async fn connect(&self) -> anyhow::Result<Connection> {
+        let url = match &self.database {
+            Some(url) => url.clone(),
+            None => {
+                let file = walk(self.folder.path()).into_iter().find(|at| at.ends_with("shop.db"));
+                let file = file.context("the lab has no database")?;
+                let url = format!("sqlite://{}", file.display());
+                url.parse().map_err(anyhow::Error::msg)?
+            }
+        };
+        Connection::open(&url).await.context("cannot connect to the shop's database")
+    }
+
+    /// Turns everything off.
+    pub(super) async fn heal(&self) -> anyhow::Result<()> {
+        let request = self.client.delete(format!("{}/chaos", self.desk));
+        request.send().await?.error_for_status().context("cannot heal")?;
+        Ok(())
+    }
+
+    /// Has orders announced again that were announced in vain: the fix of a fault that loses them.
+    pub(super) async fn announce_again(&self) -> anyhow::Result<()> {
+        let request = self.client.post(format!("{}/announcements", self.desk));
+        request.send().await?.error_for_status().context("cannot announce orders again")?;
+        Ok(())
+    }
+
+    /// Everything that a learner can read: metrics, logs and traces.
+    pub(super) async fn told(&self) -> anyhow::Result<String> {
+        let mut told = String::new();
+        for side in &self.sides {
+            told += &self.client.get(format!("{side}/metrics")).send().await?.text().await?;
+        }
+        for path in ["/logs", "/traces"] {
+            told += &self.get(path, &[("limit", "10000")]).await?.to_string();
+        }
+        for entry in walk(self.folder.path()) {
+            if LOGS.iter().any(|name| entry.ends_with(name)) {
+                told += &fs::read_to_string(entry).unwrap_or_default();
+            }
+        }
+        Ok(told)
+    }
+
+    async fn comes_up(&self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let status = self.get("/status", &[]).await;
+            let ready = status.is_ok_and(|status| {
+                let services = status["services"].as_array();
+                services.is_some_and(|all| {
+                    all.len() == self.sides.len()
+                        && all.iter().all(|service| service["ready"] == true)
+                })
+            });
+            let scraped = self.client.get(format!("{}/-/ready", self.prometheus)).send().await;
+            if ready && scraped.is_ok_and(|answer| answer.status().is_success()) {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                let screen = fs::read_to_string(self.folder.path().join("screen"));
+                bail!("the lab did not come up: {}", screen.unwrap_or_default());
+            }
+            sleep(LOOK).await;
+        }
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // What has ended already needs no signal.
+        let _ = kill_process(Pid::from_child(&self.process), Signal::INT);
+        let _ = self.process.wait();
+    }
+}
+
+fn database(servers: &Servers) -> anyhow::Result<Option<DatabaseUrl>> {
+    let url = servers.database.as_ref().map(|url| url.parse());
+    url.transpose().map_err(|error: String| anyhow::anyhow!("--database-url: {error}"))
+}
+
+/// Ports that are free now, all of them found before one is let go.
+fn free_ports() -> std::io::Result<[u16; PORTS.len()]> {
+    let mut held = Vec::new();
+    let mut ports = [0; PORTS.len()];
+    for port in &mut ports {
+        let listener = TcpListener::bind(("127.0.0.1", 0))?;
+        *port = listener.local_addr()?.port();
+        held.push(listener);
+    }
+    Ok(ports)
+}
+
+fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .flat_map(|entry| match entry.path() {
+            path if path.is_dir() => walk(&path),
+            path => vec![path],
+        })
+        .collect()
+}

@@ -1,0 +1,329 @@
+//! One fault, from quiet to quiet: what was promised, and what was seen.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, SystemTime},
+};
+
+use anyhow::Context as _;
+use faults::{
+    FAULTS, Fault,
+    contract::{Contract, Look, Sign, WITHIN},
+};
+use serde::Serialize;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::{
+    eyes::{self, alerts, sees, sees_all},
+    recording::{self, Numbers},
+    stage::Stage,
+};
+
+/// How often it is looked.
+const TICK: Duration = Duration::from_secs(3);
+/// How long a lab may take to be quiet before a trial.
+const CALM: Duration = Duration::from_secs(420);
+/// How long a fault stays on after all was seen: for the recordings, and to see what else holds.
+const ENOUGH: usize = 4;
+/// How long a control is watched, which has nothing to show.
+const WATCHED: Duration = Duration::from_secs(75);
+/// How long after what began a fault has passed nothing that is seen can be of it.
+const OVER: Duration = Duration::from_secs(30);
+/// Recordings at rest, before it is turned on.
+const RESTING: usize = 5;
+
+/// What was seen of one fault.
+#[derive(Debug, Serialize)]
+pub(super) struct Trial {
+    pub(super) fault: &'static str,
+    /// Its place in the catalogue.
+    pub(super) number: usize,
+    pub(super) seed: u64,
+    /// Whether it took hold: if not, nothing is said of its contract.
+    pub(super) valid: bool,
+    /// After so many seconds the first of its signs in the metrics could be seen.
+    pub(super) visible_after: Option<f64>,
+    /// After so many seconds all of them could.
+    pub(super) shown_after: Option<f64>,
+    /// After so many seconds its last alert fired, if it has any.
+    pub(super) alerted_after: Option<f64>,
+    /// After healing, all was quiet within so many seconds.
+    pub(super) quiet_after: Option<f64>,
+    /// Each of its signs, and after how many seconds it could be seen first.
+    pub(super) signs: Vec<(String, Option<f64>)>,
+    /// Whether the promise was broken that it says it breaks; none if it says none.
+    pub(super) impact: Option<bool>,
+    /// Alerts that fired while it was on.
+    pub(super) fired: BTreeSet<String>,
+    /// What is wrong.
+    pub(super) problems: Vec<String>,
+    /// Whose contracts held while it was on.
+    pub(super) held: BTreeMap<&'static str, bool>,
+    /// Signs that can be seen at rest, too: alone they say nothing.
+    #[serde(skip)]
+    usual: BTreeSet<&'static str>,
+    /// How everything was at rest, and while it was on.
+    pub(super) rest: Vec<Numbers>,
+    pub(super) on: Vec<Numbers>,
+}
+
+impl Trial {
+    /// Turns a fault on, looks, heals, and looks again.
+    pub(super) async fn hold(stage: &Stage, fault: &'static Fault, seed: u64) -> Self {
+        let mut trial = Self::of(fault, seed);
+        // A lab that does not answer is no proof of anything, and no reason to prove nothing else.
+        if let Err(error) = trial.go_through(stage, fault).await {
+            trial.problems.push(format!("{error:#}"));
+            trial.quiet_after = None;
+        }
+        trial
+    }
+
+    async fn go_through(&mut self, stage: &Stage, fault: &'static Fault) -> anyhow::Result<()> {
+        self.rest(stage, fault).await.context("at rest")?;
+        stage.arm(fault.name).await?;
+        let shown = self.show(stage, fault).await.context("while it was on");
+        stage.heal().await?;
+        shown?;
+        self.recover(stage, fault).await.context("after healing")?;
+        self.spoil(stage).await?;
+        self.judge(&fault.contract);
+        Ok(())
+    }
+
+    fn of(fault: &Fault, seed: u64) -> Self {
+        Self {
+            fault: fault.name,
+            number: FAULTS.iter().position(|known| known.name == fault.name).unwrap_or_default(),
+            seed,
+            valid: false,
+            visible_after: None,
+            shown_after: None,
+            alerted_after: None,
+            quiet_after: None,
+            signs: all_signs(&fault.contract).map(|sign| (sign.says.to_owned(), None)).collect(),
+            impact: fault.contract.impact.map(|_| false),
+            fired: BTreeSet::new(),
+            problems: Vec::new(),
+            held: BTreeMap::new(),
+            usual: BTreeSet::new(),
+            rest: Vec::new(),
+            on: Vec::new(),
+        }
+    }
+
+    /// A trial of which nothing is known but how everything was.
+    #[cfg(test)]
+    pub(super) fn recorded(name: &str, seed: u64, rest: Vec<Numbers>, on: Vec<Numbers>) -> Self {
+        let fault = faults::find(name).expect("the catalogue has it");
+        Self { valid: true, rest, on, ..Self::of(fault, seed) }
+    }
+
+    /// Whether the fault did all that it promises.
+    pub(super) fn is_proven(&self) -> bool {
+        self.valid && self.problems.is_empty()
+    }
+
+    /// Waits for quiet, and records it.
+    async fn rest(&mut self, stage: &Stage, fault: &'static Fault) -> anyhow::Result<()> {
+        let deadline = Instant::now() + CALM;
+        let mut ticks = ticks();
+        while self.rest.len() < RESTING {
+            ticks.tick().await;
+            let firing = alerts(stage).await?;
+            if firing.is_empty() {
+                self.rest.push(recording::take(stage).await?);
+            } else {
+                self.rest.clear();
+            }
+            if Instant::now() > deadline {
+                self.problems.push(format!("before it was on, {} fired", list(&firing)));
+                break;
+            }
+        }
+        let since = SystemTime::now() - Duration::from_secs(60);
+        let contract = &fault.contract;
+        for sign in in_metrics(contract) {
+            if sees(stage, sign, since).await? {
+                self.usual.insert(sign.says);
+            }
+        }
+        let all = [&contract.witness].into_iter().chain(contract.signature);
+        if !fault.is_control() && sees_all(stage, all, since).await? {
+            self.problems.push("it could be seen before it was on".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Looks until everything was seen that is promised, or it is too late.
+    async fn show(&mut self, stage: &Stage, fault: &'static Fault) -> anyhow::Result<()> {
+        let (armed, since) = (Instant::now(), SystemTime::now());
+        let contract = &fault.contract;
+        let nothing = contract.signature.is_empty();
+        let within = if nothing { WATCHED } else { WITHIN };
+        let (mut ticks, mut enough) = (ticks(), 0);
+        while armed.elapsed() < within && enough < ENOUGH {
+            ticks.tick().await;
+            let after = armed.elapsed().as_secs_f64();
+            self.fired.extend(alerts(stage).await?);
+            self.look(stage, contract, since, after).await?;
+            if after > 20.0 {
+                self.on.push(recording::take(stage).await?);
+            }
+            let alerted = contract.fires.iter().all(|name| self.fired.contains(*name));
+            if alerted && self.alerted_after.is_none() && !contract.fires.is_empty() {
+                self.alerted_after = Some(after);
+            }
+            let hurt = self.impact != Some(false);
+            if alerted && hurt && self.shown_after.is_some() && !nothing {
+                enough += 1;
+                self.compare(stage, since).await?;
+            }
+        }
+        if enough == 0 {
+            self.compare(stage, since).await?;
+        }
+        Ok(())
+    }
+
+    async fn look(
+        &mut self,
+        stage: &Stage,
+        contract: &'static Contract,
+        since: SystemTime,
+        after: f64,
+    ) -> anyhow::Result<()> {
+        if self.visible_after.is_none() {
+            for sign in in_metrics(contract).filter(|sign| !self.usual.contains(sign.says)) {
+                if sees(stage, sign, since).await? {
+                    self.visible_after = Some(after);
+                }
+            }
+        }
+        if after < (contract.outlives + OVER).as_secs_f64() && !contract.outlives.is_zero() {
+            return Ok(());
+        }
+        let witnessed = sees(stage, &contract.witness, since).await?;
+        self.valid |= witnessed;
+        if let (Some(slo), Some(false)) = (contract.impact, self.impact) {
+            let burning = format!("slo:burn_rate:ratio1m{{slo=\"{}\"}} > 1", slo.name());
+            self.impact = Some(eyes::value(stage, &burning).await?.is_some());
+        }
+        if self.shown_after.is_some() {
+            return Ok(());
+        }
+        let mut all = witnessed;
+        for (sign, (_, seen)) in all_signs(contract).zip(&mut self.signs) {
+            let sees = sees(stage, sign, since).await?;
+            if sees && seen.is_none() {
+                *seen = Some(after);
+            }
+            all &= sees;
+        }
+        if all {
+            self.shown_after = Some(after);
+        }
+        Ok(())
+    }
+
+    /// Holds what there is to see against every contract.
+    async fn compare(&mut self, stage: &Stage, since: SystemTime) -> anyhow::Result<()> {
+        for other in FAULTS.iter().filter(|other| !other.contract.signature.is_empty()) {
+            let holds = sees_all(stage, all_signs(&other.contract), since).await?;
+            *self.held.entry(other.name).or_default() |= holds;
+        }
+        let quiet = self.fired.is_empty() && !self.held.values().any(|holds| *holds);
+        self.held.insert("nothing", quiet);
+        Ok(())
+    }
+
+    /// Waits until all is quiet again.
+    async fn recover(&mut self, stage: &Stage, fault: &Fault) -> anyhow::Result<()> {
+        let healed = Instant::now();
+        let contract = &fault.contract;
+        let mut ticks = ticks();
+        while healed.elapsed() < contract.recovers_within {
+            ticks.tick().await;
+            if fault.loses_announcements() {
+                stage.announce_again().await?;
+            }
+            let since = SystemTime::now() - Duration::from_secs(20);
+            let seen = !fault.is_control()
+                && sees_all(
+                    stage,
+                    [&contract.witness].into_iter().chain(contract.signature),
+                    since,
+                )
+                .await?;
+            if !seen && alerts(stage).await?.is_empty() {
+                self.quiet_after = Some(healed.elapsed().as_secs_f64());
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks for words that give the answer away.
+    async fn spoil(&mut self, stage: &Stage) -> anyhow::Result<()> {
+        let told = stage.told().await?.to_lowercase();
+        let words: BTreeSet<&str> = told
+            .split(|letter: char| !letter.is_alphanumeric() && letter != '-' && letter != '_')
+            .collect();
+        let forbidden =
+            ["fault", "faults", "chaos", "inject", "injected", "seam", "switchboard", "detour"];
+        let names = FAULTS.iter().map(|fault| fault.name).filter(|name| name.contains('-'));
+        let names = names.flat_map(|name| [name.to_owned(), name.replace('-', "_")]);
+        for word in names.chain(forbidden.map(str::to_owned)) {
+            if words.contains(word.as_str()) {
+                self.problems.push(format!("what the shop tells has the word {word:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn judge(&mut self, contract: &Contract) {
+        let mut problems = Vec::new();
+        if !self.valid {
+            problems.push(format!("it did not take hold: not seen that {}", contract.witness.says));
+        } else if self.shown_after.is_none() && !contract.signature.is_empty() {
+            let never: Vec<_> = self.signs.iter().filter(|(_, seen)| seen.is_none()).collect();
+            match never.as_slice() {
+                [] => problems.push("its signs were not seen at the same time".to_owned()),
+                never => problems.extend(never.iter().map(|(says, _)| format!("not seen: {says}"))),
+            }
+        }
+        for name in contract.fires.iter().filter(|name| !self.fired.contains(**name)) {
+            problems.push(format!("{name} did not fire"));
+        }
+        for name in contract.silent.iter().filter(|name| self.fired.contains(**name)) {
+            problems.push(format!("{name} fired"));
+        }
+        if let (Some(slo), Some(false)) = (contract.impact, self.impact) {
+            problems.push(format!("no harm was done to {}", slo.name()));
+        }
+        if self.quiet_after.is_none() {
+            problems.push("it was not quiet in time after healing".to_owned());
+        }
+        self.problems.extend(problems);
+    }
+}
+
+fn all_signs(contract: &Contract) -> impl Iterator<Item = &'static Sign> {
+    contract.signature.iter().chain(contract.tells.iter().map(|tell| &tell.sign))
+}
+
+/// The signs that a panel would show.
+fn in_metrics(contract: &'static Contract) -> impl Iterator<Item = &'static Sign> {
+    let signs = contract.signature.iter().chain([&contract.witness]);
+    signs.filter(|sign| matches!(sign.look, Look::Metrics(_)))
+}
+
+fn ticks() -> tokio::time::Interval {
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+fn list(names: &BTreeSet<String>) -> String {
+    names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,419 @@
+//! The payment provider over HTTP.
+//!
+//! It is somebody else's, and may be slow, silent or away. So every request has a time limit and
+//! passes the breaker; what may be sent again is, after a pause that grows, as long as there is a
+//! budget for it; and only so many requests are in flight. What a request that got no answer came
+//! to is found out by its idempotency key, never guessed.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use backon::{ExponentialBuilder, Retryable as _};
+use faults::Switchboard;
+use instrumentation::{
+    settings::Live,
+    trace::{self, KeyValue, Span, SpanKind, attribute},
+};
+use reqwest::{
+    Client, Method, RequestBuilder, Response, StatusCode, Url,
+    header::{HeaderMap, HeaderName},
+};
+use resilience::{
+    Breaker, RetryBudget,
+    breaker::{self, Permit},
+    budget,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout},
+};
+use uuid::Uuid;
+
+use super::{
+    PaymentStatus,
+    access::{Access, Credentials},
+};
+use crate::{
+    metrics::{Answered, Circuit, Metrics, Operation},
+    tuning::Tuning,
+};
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// The pause before a request is sent again for the first time; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// How long a request waits for a place among those in flight.
+const PLACE_PATIENCE: Duration = Duration::from_millis(250);
+
+/// The payment provider.
+pub(crate) struct Provider {
+    http: Client,
+    url: Url,
+    access: Access,
+    breaker: Breaker,
+    timeout: Live<Duration>,
+    budget: RetryBudget,
+    places: Semaphore,
+    metrics: Metrics,
+}
+
+/// How the provider is reached.
+pub(crate) struct Settings {
+    pub(crate) url: Url,
+    pub(crate) credentials: Credentials,
+    pub(crate) concurrency: usize,
+    pub(crate) tuning: Tuning,
+    pub(crate) faults: Arc<Switchboard>,
+}
+
+/// The leave to ask the provider once.
+#[derive(Debug)]
+pub(crate) struct Admitted(Permit);
+
+/// A price that an order is to pay.
+#[derive(Clone, Debug)]
+pub(crate) struct Charge {
+    pub(crate) order_id: Uuid,
+    pub(crate) amount_minor: i64,
+    pub(crate) currency: String,
+    pub(crate) payment_method: String,
+}
+
+/// What the provider said to a charge.
+#[derive(Debug)]
+pub(crate) struct Authorization {
+    pub(crate) id: String,
+    pub(crate) status: PaymentStatus,
+    pub(crate) decline_reason: Option<String>,
+}
+
+/// What taking held money came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Captured {
+    Taken,
+    /// It was let go.
+    Closed,
+}
+
+/// What giving money back came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reversed {
+    Voided,
+    Refunded,
+}
+
+/// Why the provider did not answer a question.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// It is known to be away, so it was not asked.
+    #[error("the payment provider is away")]
+    Away(Duration),
+    /// Too many requests are in flight.
+    #[error("too many requests to the payment provider are in flight")]
+    Crowded,
+    /// It did not answer in time.
+    #[error("the payment provider did not answer in time")]
+    TimedOut,
+    /// It could not be reached, or the connection broke.
+    #[error("cannot reach the payment provider")]
+    Unreachable(#[source] reqwest::Error),
+    /// It answered what says nothing about the question.
+    #[error("the payment provider answered {0}")]
+    Answered(StatusCode),
+    /// It answered what makes no sense.
+    #[error("cannot make sense of the payment provider's answer")]
+    Malformed(#[source] reqwest::Error),
+}
+
+#[derive(Deserialize)]
+struct Body {
+    id: String,
+    status: Decision,
+    decline_reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Decision {
+    Authorized,
+    Declined,
+}
+
+#[derive(Deserialize)]
+struct Reversal {
+    kind: Kind,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Void,
+    Refund,
+}
+
+impl From<Body> for Authorization {
+    fn from(Body { id, status, decline_reason }: Body) -> Self {
+        let status = match status {
+            Decision::Authorized => PaymentStatus::Authorized,
+            Decision::Declined => PaymentStatus::Declined,
+        };
+        Self { id, status, decline_reason }
+    }
+}
+
+impl From<reqwest::Error> for Problem {
+    fn from(error: reqwest::Error) -> Self {
+        if error.is_timeout() {
+            Self::TimedOut
+        } else if error.is_decode() {
+            Self::Malformed(error)
+        } else {
+            Self::Unreachable(error)
+        }
+    }
+}
+
+impl Problem {
+    /// Whether asking again may help.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Away(_) | Self::Crowded | Self::TimedOut | Self::Unreachable(_) => true,
+            // A key that has expired is renewed.
+            Self::Answered(status) => {
+                status.is_server_error()
+                    || [StatusCode::TOO_MANY_REQUESTS, StatusCode::UNAUTHORIZED].contains(status)
+            }
+            Self::Malformed(_) => false,
+        }
+    }
+
+    /// Whether it speaks against the provider's health.
+    fn is_failure(&self) -> bool {
+        self.may_pass() && !matches!(self, Self::Away(_) | Self::Crowded)
+    }
+
+    fn outcome(&self) -> Answered {
+        match self {
+            Self::Away(_) | Self::Crowded => Answered::Rejected,
+            Self::TimedOut => Answered::TimedOut,
+            Self::Unreachable(_) => Answered::Unreachable,
+            Self::Answered(_) | Self::Malformed(_) => Answered::Failed,
+        }
+    }
+}
+
+impl Provider {
+    pub(crate) fn new(
+        settings: Settings,
+        metrics: Metrics,
+        breakers: &breaker::Metrics<Circuit>,
+        budgets: budget::Metrics,
+    ) -> anyhow::Result<Self> {
+        let Settings { url, credentials, concurrency, tuning, faults } = settings;
+        let Tuning { timeout, breaker, retries } = tuning;
+        let http = Client::builder()
+            .no_proxy()
+            .timeout(timeout.get())
+            .connect_timeout(timeout.get())
+            .pool_max_idle_per_host(concurrency)
+            .user_agent("mishap-order-api")
+            .build()?;
+        let access = Access::new(http.clone(), &url, credentials, faults);
+        let breaker = Breaker::measured(&breaker, breakers, Circuit::PaymentProvider);
+        let budget = RetryBudget::new(&retries, budgets);
+        let places = Semaphore::new(concurrency);
+        Ok(Self { http, url, access, breaker, timeout, budget, places, metrics })
+    }
+
+    /// The leave to ask once, unless the provider is known to be away.
+    pub(crate) fn admit(&self) -> Result<Admitted, Problem> {
+        self.breaker.admit().map(Admitted).map_err(|open| Problem::Away(open.retry_after))
+    }
+
+    /// Has money held; if there is no answer, asks what became of it before asking again.
+    pub(crate) async fn authorize(
+        &self,
+        charge: &Charge,
+        admitted: Admitted,
+    ) -> Result<Authorization, Problem> {
+        let mut first = Some(admitted);
+        self.insistently(|| {
+            let admitted = first.take();
+            async move {
+                match admitted {
+                    Some(admitted) => self.charge(charge, admitted).await,
+                    None => self.find_or_charge(charge).await,
+                }
+            }
+        })
+        .await
+    }
+
+    /// Finds out what became of a charge, and has the money held if nothing did.
+    pub(crate) async fn find_or_authorize(
+        &self,
+        charge: &Charge,
+    ) -> Result<Authorization, Problem> {
+        self.insistently(|| self.find_or_charge(charge)).await
+    }
+
+    /// Takes money that is held.
+    pub(crate) async fn capture(
+        &self,
+        order_id: Uuid,
+        authorization: &str,
+    ) -> Result<Captured, Problem> {
+        self.insistently(|| async {
+            let request =
+                self.post("/captures", order_id, &json!({"authorization_id": authorization}));
+            match self.send(Operation::Capture, self.admit()?, request).await {
+                Ok(_) => Ok(Captured::Taken),
+                Err(Problem::Answered(StatusCode::CONFLICT)) => Ok(Captured::Closed),
+                Err(problem) => Err(problem),
+            }
+        })
+        .await
+    }
+
+    /// Gives money back, held or taken.
+    pub(crate) async fn reverse(
+        &self,
+        order_id: Uuid,
+        authorization: &str,
+    ) -> Result<Reversed, Problem> {
+        self.insistently(|| async {
+            let request =
+                self.post("/refunds", order_id, &json!({"authorization_id": authorization}));
+            let answer = self.send(Operation::Refund, self.admit()?, request).await?;
+            Ok(match answer.json::<Reversal>().await?.kind {
+                Kind::Void => Reversed::Voided,
+                Kind::Refund => Reversed::Refunded,
+            })
+        })
+        .await
+    }
+
+    /// Asks whether there is a charge for this order already.
+    pub(crate) async fn has_heard_of(&self, order_id: Uuid) -> bool {
+        let Ok(admitted) = self.admit() else { return false };
+        let request = self.request(Method::GET, &format!("/authorizations/{order_id}"));
+        self.send(Operation::Find, admitted, request).await.is_ok()
+    }
+
+    async fn find_or_charge(&self, charge: &Charge) -> Result<Authorization, Problem> {
+        let path = format!("/authorizations/{}", charge.order_id);
+        let request = self.request(Method::GET, &path);
+        match self.send(Operation::Find, self.admit()?, request).await {
+            Ok(answer) => Ok(answer.json::<Body>().await?.into()),
+            Err(Problem::Answered(StatusCode::NOT_FOUND)) => {
+                self.charge(charge, self.admit()?).await
+            }
+            Err(problem) => Err(problem),
+        }
+    }
+
+    async fn charge(&self, charge: &Charge, admitted: Admitted) -> Result<Authorization, Problem> {
+        let body = json!({
+            "amount_minor": charge.amount_minor,
+            "currency": charge.currency,
+            "payment_method": charge.payment_method,
+            "reference": charge.order_id,
+        });
+        let request = self.post("/authorizations", charge.order_id, &body);
+        let answer = self.send(Operation::Authorize, admitted, request).await?;
+        Ok(answer.json::<Body>().await?.into())
+    }
+
+    /// Asks again while that may help and there is a budget for it.
+    async fn insistently<T, F>(&self, ask: impl FnMut() -> F) -> Result<T, Problem>
+    where
+        F: Future<Output = Result<T, Problem>>,
+    {
+        let pauses = ExponentialBuilder::default()
+            .with_min_delay(FIRST_PAUSE)
+            .with_max_times(self.budget.limit())
+            .with_jitter();
+        self.budget.note();
+        ask.retry(pauses).when(|problem| problem.is_failure() && self.may_retry()).await
+    }
+
+    fn may_retry(&self) -> bool {
+        let may = self.budget.take();
+        if may {
+            self.metrics.payment_provider_retries_total.increment(1);
+        }
+        may
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let mut url = self.url.clone();
+        url.set_path(path);
+        self.http.request(method, url)
+    }
+
+    /// A request that the provider does once, however often it is sent.
+    fn post(&self, path: &str, order_id: Uuid, body: &impl Serialize) -> RequestBuilder {
+        self.request(Method::POST, path).header(IDEMPOTENCY_KEY, order_id.to_string()).json(body)
+    }
+
+    /// One request with its answer: measured, a span of its own, and known to the breaker.
+    async fn send(
+        &self,
+        operation: Operation,
+        Admitted(permit): Admitted,
+        request: RequestBuilder,
+    ) -> Result<Response, Problem> {
+        let span = self.span(operation);
+        let started = Instant::now();
+        let answer = span.scope(self.exchange(&span, request)).await;
+        self.metrics.payment_provider_request_duration_seconds.record(operation, started.elapsed());
+        match &answer {
+            Err(problem) if problem.is_failure() => permit.failed(),
+            Ok(_) | Err(_) => permit.succeeded(),
+        }
+        let outcome = answer.as_ref().map_or_else(Problem::outcome, |_| Answered::Ok);
+        self.metrics.payment_provider_requests_total.with((operation, outcome)).increment(1);
+        if let Err(problem) = &answer
+            && problem.is_failure()
+        {
+            span.fail(outcome.as_str(), problem.to_string());
+        }
+        answer
+    }
+
+    async fn exchange(&self, span: &Span, request: RequestBuilder) -> Result<Response, Problem> {
+        let place = timeout(PLACE_PATIENCE, self.places.acquire()).await;
+        let _place = place.map_err(|_| Problem::Crowded)?;
+        let key = self.access.key().await?;
+        let mut headers = HeaderMap::new();
+        trace::inject(&span.context(), &mut headers);
+        let request = request.headers(headers).bearer_auth(&key).timeout(self.timeout.get());
+        let answer = request.send().await?;
+        let status = answer.status();
+        span.set(attribute::HTTP_RESPONSE_STATUS_CODE, i64::from(status.as_u16()));
+        if status == StatusCode::UNAUTHORIZED {
+            self.access.refused(&key).await;
+        }
+        if status.is_success() { Ok(answer) } else { Err(Problem::Answered(status)) }
+    }
+
+    fn span(&self, operation: Operation) -> Span {
+        let (method, route) = operation.route();
+        Span::part(SpanKind::Client, format!("{method} {route}"), || {
+            let host = self.url.host_str().unwrap_or_default().to_owned();
+            let port = self.url.port_or_known_default().unwrap_or_default();
+            vec![
+                KeyValue::new(attribute::HTTP_REQUEST_METHOD, method),
+                KeyValue::new(attribute::URL_TEMPLATE, route),
+                KeyValue::new(attribute::SERVER_ADDRESS, host),
+                KeyValue::new(attribute::SERVER_PORT, i64::from(port)),
+            ]
+        })
+    }
+}
+
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Provider").field("url", &self.url.as_str()).finish_non_exhaustive()
+    }
+}

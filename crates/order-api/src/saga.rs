@@ -1,0 +1,196 @@
+//! The saga of an order: stored, paid, placed, and undone if it cannot be fulfilled.
+//!
+//! Each step is done by whoever has the order in hand, and is written down before the next one
+//! begins. Whoever dies between two steps leaves an order that becomes due; the `reconciler` goes
+//! on with it. Every step may be done twice, and counts once: see the table in
+//! [`status`](crate::status).
+
+use std::{sync::Arc, time::Duration};
+
+use faults::{Seam, Switchboard};
+use instrumentation::{
+    metrics::Unlisted,
+    trace::{Span, SpanKind},
+};
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
+use uuid::Uuid;
+
+use crate::{
+    error::Error,
+    metrics::{Metrics, Refusal},
+    payments::{Admitted, Charge, PaymentStatus, Payments, Problem},
+    status::{Owed, Status},
+    store::{Came, Due, Moved, Order, Payment, Store, Thread},
+};
+
+/// How long a call waits for its payment; what is not known by then is found out later.
+const PATIENCE: Duration = Duration::from_millis(2500);
+
+/// Takes orders from step to step.
+#[derive(Clone, Debug)]
+pub(crate) struct Saga {
+    pub(crate) store: Arc<Store>,
+    pub(crate) payments: Payments,
+    pub(crate) metrics: Metrics,
+    pub(crate) by_order: Unlisted,
+    pub(crate) faults: Arc<Switchboard>,
+    /// Steps that nobody waits for.
+    pub(crate) tasks: TaskTracker,
+}
+
+impl Saga {
+    /// Has a stored order paid. If nobody can say whether it is, it stays pending.
+    pub(crate) async fn pay(
+        &self,
+        order: Order,
+        thread: &Thread,
+        admitted: Admitted,
+    ) -> Result<Order, Error> {
+        let charge = charge(&order, thread);
+        let paying = timeout(PATIENCE, self.payments.authorize(&charge, Some(admitted)));
+        // The other way: nobody else can have its products meanwhile.
+        let paid = match self.faults.detours(Seam::PayOrder) {
+            true => self.store.holding(&order, paying).await?,
+            false => paying.await,
+        };
+        match paid.unwrap_or(Err(Problem::TimedOut.into())) {
+            Ok(payment) => self.decide(order, thread, &payment).await,
+            Err(error @ Error::Payment(_)) => {
+                self.metrics.payments_undecided_total.increment(1);
+                tracing::warn!(order_id = %order.id, error = error.chain(), "payment not decided");
+                Ok(order)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Goes on with an order that is overdue; the step that this took.
+    pub(crate) async fn resume(&self, due: &Due) -> (Option<Owed>, Result<(), Error>) {
+        let order = match self.store.order(due.id).await {
+            Ok(order) => order,
+            Err(error) => return (None, Err(error)),
+        };
+        let owed = order.status.owes();
+        let done = match owed {
+            Some(Owed::Authorization) => self.pay_after_all(order, &due.thread).await,
+            Some(Owed::Capture) => self.capture(due.id).await,
+            Some(Owed::Refund) => self.refund(due.id).await,
+            None => Ok(()),
+        };
+        (owed, done)
+    }
+
+    /// Gives the money of a failed order back, while nobody waits for it.
+    pub(crate) fn refund_soon(&self, id: Uuid) {
+        let saga = self.clone();
+        self.soon("refund payment", id, async move { saga.refund(id).await });
+    }
+
+    async fn pay_after_all(&self, order: Order, thread: &Thread) -> Result<(), Error> {
+        let payment = self.payments.authorize(&charge(&order, thread), None).await?;
+        self.decide(order, thread, &payment).await.map(drop)
+    }
+
+    /// Places an order that is paid, and lets go of one that is not.
+    async fn decide(
+        &self,
+        order: Order,
+        thread: &Thread,
+        payment: &Payment,
+    ) -> Result<Order, Error> {
+        let (to, moved) = match payment.status {
+            PaymentStatus::Authorized | PaymentStatus::Captured => {
+                (Status::Placed, self.store.confirm(&order, thread).await?)
+            }
+            PaymentStatus::Declined | PaymentStatus::Voided | PaymentStatus::Refunded => {
+                (Status::Declined, self.decline(order.id).await?)
+            }
+        };
+        let Moved::Now { at, .. } = moved else { return self.store.order(order.id).await };
+        let mut order = Order { status: to, updated_at: at, ..order };
+        order.history.push(Came { status: to, at });
+        self.decided(&order, payment);
+        Ok(order)
+    }
+
+    async fn decline(&self, id: Uuid) -> Result<Moved, Error> {
+        let moved = self.store.decline(id).await?;
+        // The other way: a connection to do more with, which nobody gives back.
+        if self.faults.detours(Seam::DeclineOrder)
+            && let Ok(connection) = self.store.hold().await
+        {
+            self.faults.keep(Seam::DeclineOrder, connection);
+        }
+        Ok(moved)
+    }
+
+    fn decided(&self, order: &Order, payment: &Payment) {
+        let id = order.id;
+        if order.status == Status::Declined {
+            let reason = payment.decline_reason.as_deref();
+            self.metrics.orders_refused_total.with(Refusal::PaymentDeclined).increment(1);
+            tracing::info!(order_id = %id, reason, "order declined");
+            return;
+        }
+        let (lines, total_minor) = (order.items.len(), order.total_minor);
+        self.metrics.orders_created_total.increment(1);
+        // The other way: counted by its id, too.
+        if self.faults.detours(Seam::CountOrder) {
+            self.faults.keep(Seam::CountOrder, self.by_order.count(id));
+        }
+        tracing::info!(order_id = %id, lines, total_minor, "order placed");
+        let (saga, payment) = (self.clone(), payment.clone());
+        self.soon("capture payment", id, async move {
+            saga.payments.take(payment).await?;
+            saga.store.settle(id).await
+        });
+    }
+
+    /// Takes the money of a placed order after all.
+    async fn capture(&self, id: Uuid) -> Result<(), Error> {
+        match self.payments.capture(id).await {
+            // An order from before there were payments has none.
+            Ok(_) | Err(Error::NoPayment) => self.store.settle(id).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn refund(&self, id: Uuid) -> Result<(), Error> {
+        match self.payments.refund(id).await {
+            Ok(_) | Err(Error::NoPayment) => {}
+            Err(error) => return Err(error),
+        }
+        if let Moved::Now { total_minor, .. } = self.store.refund(id).await? {
+            tracing::info!(order_id = %id, total_minor, "order refunded");
+        }
+        Ok(())
+    }
+
+    /// Does a step in the background; one that fails is left to the reconciler.
+    fn soon(
+        &self,
+        name: &'static str,
+        id: Uuid,
+        step: impl Future<Output = Result<(), Error>> + Send + 'static,
+    ) {
+        let span = Span::part(SpanKind::Internal, name, Vec::new);
+        let work = async move {
+            if let Err(error) = span.scope(step).await {
+                span.fail(error.reason().as_str(), "");
+                tracing::warn!(order_id = %id, error = error.chain(), "cannot {name} yet");
+            }
+        };
+        self.tasks.spawn(work.in_current_span());
+    }
+}
+
+fn charge(order: &Order, thread: &Thread) -> Charge {
+    Charge {
+        order_id: order.id,
+        amount_minor: order.total_minor,
+        currency: order.currency.clone(),
+        payment_method: thread.payment_method.clone(),
+    }
+}

@@ -1,0 +1,246 @@
+//! Paying, with a provider that works, dawdles, and is away.
+
+use std::{collections::HashMap, time::Instant};
+
+use contract::{
+    refusal::Reason,
+    shop::v1::{
+        AuthorizeRequest, CaptureRequest, FailFulfillmentRequest, GetOrderRequest,
+        GetPaymentRequest, ListProductsRequest, Order, OrderStatus, PaymentStatus,
+        PlaceOrderRequest, RefundRequest,
+    },
+};
+use provider::Behaviour;
+use testbed::eventually;
+use tonic::Code;
+
+use crate::shop::{SOON, Shop, cart, reason};
+
+fn keyed(key: &str, method: &str) -> PlaceOrderRequest {
+    PlaceOrderRequest {
+        idempotency_key: key.to_owned(),
+        payment_method: method.to_owned(),
+        ..cart("ada", &[("TEA-001", 2)])
+    }
+}
+
+async fn becomes(shop: &Shop, id: &str, status: OrderStatus) -> Order {
+    eventually(SOON, &format!("order {id} is {status:?}"), async || {
+        let request = GetOrderRequest { id: id.to_owned() };
+        let order = shop.calls.clone().get_order(request).await.ok()?.into_inner().order?;
+        (order.status() == status).then_some(order)
+    })
+    .await
+}
+
+/// Units of all products together, beside those that there were at first.
+async fn stock(shop: &Shop) -> i64 {
+    let mut calls = shop.calls.clone();
+    let products = calls.list_products(ListProductsRequest {}).await.unwrap().into_inner().products;
+    products.iter().map(|product| product.stock - 1_000_000).sum()
+}
+
+/// The provider's totals, by their names.
+fn totals(shop: &Shop) -> HashMap<String, i64> {
+    let totals = serde_json::to_value(shop.provider.totals()).unwrap();
+    let totals = totals.as_object().unwrap().iter();
+    totals.map(|(name, value)| (name.clone(), value.as_i64().unwrap())).collect()
+}
+
+async fn total_is(shop: &Shop, name: &str, value: i64) {
+    eventually(SOON, &format!("{name} is {value}"), async || {
+        (totals(shop)[name] == value).then_some(())
+    })
+    .await;
+}
+
+fn is_available(shop: &Shop, available: bool) {
+    shop.provider.set_behaviour(Behaviour { available, ..shop.provider.behaviour() });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_placed_order_is_charged_once() {
+    let shop = Shop::start_without_broker().await;
+    let order = shop.place(&[("TEA-001", 2)]).await.unwrap();
+    assert_eq!(order.status(), OrderStatus::Placed);
+    let history: Vec<_> = order.history.iter().map(|event| event.status()).collect();
+    assert_eq!(history, [OrderStatus::Pending, OrderStatus::Placed]);
+    total_is(&shop, "captured_minor", 1180).await;
+    shop.metric_is("payments_total{status=\"captured\"}", 1.0).await;
+    let metrics = shop.metrics().await;
+    assert_eq!(metrics["captured_minor_total"], 1180.0);
+    assert_eq!(
+        metrics["circuit_breaker_state{circuit=\"payment_provider\",state=\"closed\"}"],
+        1.0
+    );
+    assert_eq!(totals(&shop)["authorizations"], 1);
+    shop.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_declined_payment_is_refused_returns_the_stock_and_stays_declined() {
+    let shop = Shop::start_without_broker().await;
+    for _ in 0..2 {
+        let request = keyed("k-1", "card-declined");
+        let refused = shop.calls.clone().place_order(request).await.unwrap_err();
+        assert_eq!(refused.code(), Code::FailedPrecondition);
+        assert_eq!(reason(&refused), Reason::PaymentDeclined);
+    }
+    assert_eq!(stock(&shop).await, 0);
+    let metrics = shop.metrics().await;
+    assert_eq!(metrics["orders_refused_total{reason=\"payment_declined\"}"], 1.0);
+    assert_eq!(metrics["orders_created_total"], 0.0);
+    shop.metric_is("orders{status=\"declined\"}", 1.0).await;
+    assert_eq!(totals(&shop)["declined"], 1);
+    shop.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failed_order_gets_its_money_back_once() {
+    let shop = Shop::start_without_broker().await;
+    let order = shop.place(&[("TEA-001", 2)]).await.unwrap();
+    total_is(&shop, "captured_minor", 1180).await;
+    shop.metric_is("payments_total{status=\"captured\"}", 1.0).await;
+    for before in [false, true] {
+        let (order_id, message_id) = (order.id.clone(), "m-1".to_owned());
+        let request = FailFulfillmentRequest { order_id, message_id, reason: 1 };
+        let answer = shop.worker().fail_fulfillment(request).await.unwrap().into_inner();
+        assert_eq!(answer.already_recorded, before);
+    }
+    becomes(&shop, &order.id, OrderStatus::Refunded).await;
+    assert_eq!(stock(&shop).await, 0);
+    let totals = totals(&shop);
+    assert_eq!((totals["captured_minor"], totals["refunded_minor"]), (1180, 1180));
+    assert_eq!(totals["refunds"], 1);
+    assert_eq!(shop.metrics().await["refunds_minor_total"], 1180.0);
+    shop.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_knows_is_found_out_and_never_charged_twice() {
+    let shop = Shop::start_without_broker().await;
+    // Slower than anybody waits, but what is in service is done.
+    let slow = Behaviour { median: 3 * SOON / 20, ..shop.provider.behaviour() };
+    shop.provider.set_behaviour(slow);
+    let pending = shop.calls.clone().place_order(keyed("k-1", "card")).await.unwrap().into_inner();
+    let order = pending.order.unwrap();
+    assert_eq!(order.status(), OrderStatus::Pending);
+    let again = shop.calls.clone().place_order(keyed("k-1", "card")).await.unwrap().into_inner();
+    assert!(again.replayed);
+    assert_eq!(again.order.unwrap().id, order.id);
+    assert_eq!(shop.metrics().await["payments_undecided_total"], 1.0);
+
+    shop.provider.set_behaviour(Behaviour { median: std::time::Duration::from_millis(5), ..slow });
+    becomes(&shop, &order.id, OrderStatus::Placed).await;
+    total_is(&shop, "captured_minor", 1180).await;
+    assert_eq!(totals(&shop)["authorizations"], 1);
+    assert_eq!(stock(&shop).await, -2);
+    shop.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_provider_that_is_away_is_not_waited_for_and_all_recovers() {
+    let shop = Shop::start_without_broker().await;
+    let known = shop.calls.clone().place_order(keyed("known", "card")).await.unwrap().into_inner();
+    is_available(&shop, false);
+    // Until the breaker opens, orders are accepted that nobody knows to be paid.
+    let mut pending = Vec::new();
+    eventually(SOON, "a refusal", async || match shop.place(&[("TEA-001", 1)]).await {
+        Ok(order) => {
+            assert_eq!(order.status(), OrderStatus::Pending);
+            pending.push(order.id);
+            None
+        }
+        Err(refused) => {
+            assert_eq!(reason(&refused), Reason::PaymentUnavailable);
+            Some(())
+        }
+    })
+    .await;
+    let before = stock(&shop).await;
+    let (started, mut accepted) = (Instant::now(), 0);
+    for _ in 0..20 {
+        // It probes now and then; what a probe leaves is pending.
+        match shop.place(&[("TEA-002", 1)]).await {
+            Ok(order) => {
+                accepted += 1;
+                pending.push(order.id);
+            }
+            Err(refused) => assert_eq!(reason(&refused), Reason::PaymentUnavailable),
+        }
+    }
+    assert!(started.elapsed() < SOON, "{:?}", started.elapsed());
+    assert_eq!(stock(&shop).await, before - accepted, "a refused order took stock");
+    // What has its answer gets it all the same.
+    let again = shop.calls.clone().place_order(keyed("known", "card")).await.unwrap().into_inner();
+    assert!(again.replayed);
+    assert_eq!(again.order, known.order);
+
+    is_available(&shop, true);
+    for id in &pending {
+        becomes(&shop, id, OrderStatus::Placed).await;
+    }
+    eventually(SOON, "an order that is placed", async || {
+        let order = shop.place(&[("TEA-003", 1)]).await.ok()?;
+        (order.status() == OrderStatus::Placed).then_some(())
+    })
+    .await;
+    shop.metric_is("orders_longest_overdue_seconds", 0.0).await;
+    shop.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_expires_is_renewed_unnoticed() {
+    let shop = Shop::start_without_broker().await;
+    let short = std::time::Duration::from_secs(1);
+    shop.provider.set_behaviour(Behaviour { token_ttl: short, ..shop.provider.behaviour() });
+    let started = Instant::now();
+    while started.elapsed() < 3 * short {
+        let order = shop.place(&[("TEA-001", 1)]).await.unwrap();
+        assert_eq!(order.status(), OrderStatus::Placed);
+    }
+    let metrics = shop.metrics().await;
+    assert_eq!(metrics["payments_undecided_total"], 0.0);
+    shop.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn payments_answer_for_themselves() {
+    let shop = Shop::start_without_broker().await;
+    let mut payments = shop.payments();
+    let order_id = "01980000-0000-7000-8000-000000000000".to_owned();
+    let unknown = payments.get_payment(GetPaymentRequest { order_id: order_id.clone() }).await;
+    assert_eq!(reason(&unknown.unwrap_err()), Reason::PaymentNotFound);
+    let authorize = AuthorizeRequest {
+        order_id: order_id.clone(),
+        amount_minor: 590,
+        currency: "EUR".to_owned(),
+        payment_method: "card".to_owned(),
+    };
+    for _ in 0..2 {
+        let payment = payments.authorize(authorize.clone()).await.unwrap().into_inner().payment;
+        assert_eq!(payment.unwrap().status(), PaymentStatus::Authorized);
+    }
+    for bad in [
+        AuthorizeRequest { order_id: "7".to_owned(), ..authorize.clone() },
+        AuthorizeRequest { amount_minor: -1, ..authorize.clone() },
+        AuthorizeRequest { currency: "XXX".to_owned(), ..authorize.clone() },
+        AuthorizeRequest { payment_method: String::new(), ..authorize.clone() },
+    ] {
+        let refused = payments.authorize(bad.clone()).await.unwrap_err();
+        assert_eq!(reason(&refused), Reason::InvalidOrder, "{bad:?}");
+    }
+    for _ in 0..2 {
+        let request = CaptureRequest { order_id: order_id.clone() };
+        let payment = payments.capture(request).await.unwrap().into_inner().payment.unwrap();
+        assert_eq!(payment.status(), PaymentStatus::Captured);
+    }
+    for _ in 0..2 {
+        let request = RefundRequest { order_id: order_id.clone() };
+        let payment = payments.refund(request).await.unwrap().into_inner().payment.unwrap();
+        assert_eq!(payment.status(), PaymentStatus::Refunded);
+    }
+    let totals = totals(&shop);
+    assert_eq!((totals["captures"], totals["refunds"]), (1, 1));
+    shop.finish().await;
+}
