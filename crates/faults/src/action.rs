@@ -31,6 +31,14 @@ pub enum Action {
     Unbind,
     /// Something is done in the shop's database.
     Database(Deed),
+    /// The way from order-api to the database takes so many milliseconds longer, in each direction,
+    /// and up to so many more.
+    Lengthen {
+        /// For everything.
+        latency_ms: f64,
+        /// Beyond that, at most.
+        jitter_ms: f64,
+    },
 }
 
 /// Something that is done in the shop's database, and undone.
@@ -58,6 +66,8 @@ pub enum Needs {
     Database,
     /// Postgres: sessions and rows that wait for each other, which SQLite with its one writer has not.
     Postgres,
+    /// A proxy in the path of order-api to it, which has a way to become longer.
+    Proxy,
 }
 
 impl Action {
@@ -65,6 +75,7 @@ impl Action {
     pub fn needs(&self) -> Needs {
         match self {
             Self::Database(Deed::DropIndex { .. } | Deed::Misprice(_)) => Needs::Database,
+            Self::Lengthen { .. } => Needs::Proxy,
             Self::Database(Deed::LockOrders)
             | Self::Strike(Seam::ReserveStock | Seam::PayOrder, _)
             | Self::Briefly(Seam::ReserveStock | Seam::PayOrder, ..) => Needs::Postgres,
@@ -88,6 +99,7 @@ impl Needs {
             Self::Nothing => "nothing",
             Self::Database => "a database",
             Self::Postgres => "Postgres",
+            Self::Proxy => "a proxy before Postgres",
         }
     }
 }

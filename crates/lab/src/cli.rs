@@ -7,7 +7,7 @@ use axum::http::Method;
 use clap::{Args, Parser, Subcommand};
 use tokio::runtime::Builder;
 
-use crate::{client, desk, doctor, load, observe, prove, service, token, up};
+use crate::{client, desk, doctor, load, observe, prove, proxy, service, token, up};
 
 /// An observability lab: a shop that misbehaves on demand.
 ///
@@ -60,6 +60,8 @@ enum Command {
     Logs(observe::Logs),
     /// Run the control desk and the customers only, as compose does
     Desk(Box<Desk>),
+    /// Stand in the path to the database, as compose does
+    Proxy(Proxy),
     /// Ask a running control desk whether it is alive: exit 0 if it is, 1 if not
     Healthcheck(client::Desk),
     /// Run one service in this process
@@ -192,6 +194,14 @@ struct Desk {
     instrumentation: instrumentation::config::Config,
 }
 
+#[derive(Args)]
+struct Proxy {
+    #[command(flatten)]
+    proxy: proxy::Config,
+    #[command(flatten)]
+    instrumentation: instrumentation::config::Config,
+}
+
 #[derive(Debug, Args)]
 struct Guard {
     /// The program.
@@ -249,6 +259,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Traces(args) => wait(args.show()),
         Command::Logs(args) => wait(args.show()),
         Command::Desk(args) => run_desk(*args),
+        Command::Proxy(args) => run_proxy(args),
         Command::Healthcheck(desk) => wait(desk.ask(Method::GET, "/health", &[])),
         Command::Service(args) => Ok(service::run(args)),
         Command::Guard(args) => up::guard(&args.program, &args.arguments),
@@ -273,6 +284,12 @@ fn run_desk(args: Desk) -> anyhow::Result<ExitCode> {
     });
     export.finish();
     outcome
+}
+
+fn run_proxy(args: Proxy) -> anyhow::Result<ExitCode> {
+    let (settings, nowhere) = (args.instrumentation, instrumentation::export::Export::default());
+    instrumentation::logs::start("database-proxy", &settings, &nowhere);
+    wait(proxy::run(args.proxy))
 }
 
 async fn chaos(Chaos { desk, name, settings }: Chaos) -> anyhow::Result<ExitCode> {

@@ -10,6 +10,7 @@
 //! - [`observe`]: traces and logs, asked for from the command line.
 //! - [`customers`]: who browses and orders, at a rate that does not wait for answers.
 //! - [`load`]: how much the shop bears, measured.
+//! - [`proxy`]: `lab proxy`, in the path to the database.
 //! - [`metrics`]: what the lab measures.
 
 pub mod cli;
@@ -21,6 +22,7 @@ pub mod load;
 pub mod metrics;
 pub mod observe;
 mod prove;
+pub mod proxy;
 pub mod service;
 pub mod token;
 pub mod up;

@@ -76,6 +76,16 @@ pub(super) const FAULT: Fault = Fault {
                 "no statement waits",
                 r#"histogram_quantile(0.9, sum by (le) (rate(db_statement_duration_seconds_bucket{query="sample_oldest"}[30s]))) < 0.25"#,
             ),
+            told(
+                "slow-provider",
+                "every payment is decided",
+                r#"sum(rate(payments_undecided_total[1m])) == 0"#,
+            ),
+            told(
+                "flapping-breaker",
+                "no circuit is open",
+                r#"sum(rate(circuit_breaker_rejections_total{job="order-api"}[1m])) == 0"#,
+            ),
         ],
         outlives: Duration::ZERO,
         impact: Some(Slo::Availability),

@@ -85,6 +85,11 @@ pub(super) const FAULT: Fault = Fault {
                 "every replica is slow with it",
                 r#"min(histogram_quantile(0.9, sum by (le, instance) (rate(grpc_request_duration_seconds_bucket{job="order-api", method="PlaceOrder"}[30s])))) > 0.4"#,
             ),
+            told(
+                "slow-link",
+                "the database answers at once when it is asked for nothing",
+                r#"histogram_quantile(0.5, sum by (le) (rate(db_statement_duration_seconds_bucket{query="ping"}[30s]))) < 0.03"#,
+            ),
         ],
         outlives: Duration::ZERO,
         impact: Some(Slo::Latency),

@@ -75,8 +75,23 @@ pub(super) const FAULT: Fault = Fault {
             ),
             told(
                 "latency",
-                "calls pile up in order-api, one behind the other",
-                r#"sum(avg_over_time(grpc_requests_active{job="order-api", method="PlaceOrder"}[20s])) > 2.5"#,
+                "all orders are slow: the quickest of them waits for the provider, and the others for it",
+                r#"histogram_quantile(0.25, sum by (le) (rate(grpc_request_duration_seconds_bucket{job="order-api", method="PlaceOrder"}[30s]))) > 0.3"#,
+            ),
+            told(
+                "slow-link",
+                "the database answers at once when it is asked for nothing",
+                r#"histogram_quantile(0.5, sum by (le) (rate(db_statement_duration_seconds_bucket{query="ping"}[30s]))) < 0.03"#,
+            ),
+            told(
+                "blocked-runtime",
+                "timers are on time in every service",
+                r#"max(histogram_quantile(0.99, sum by (le, job) (rate(runtime_lag_seconds_bucket[30s])))) < 0.1"#,
+            ),
+            told(
+                "cpu-burn",
+                "timers are on time in every service",
+                r#"max(histogram_quantile(0.99, sum by (le, job) (rate(runtime_lag_seconds_bucket[30s])))) < 0.1"#,
             ),
         ],
         outlives: Duration::ZERO,

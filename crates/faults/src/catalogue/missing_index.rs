@@ -80,6 +80,11 @@ pub(super) const FAULT: Fault = Fault {
                 "reserving stock is as fast as ever",
                 r#"histogram_quantile(0.9, sum by (le) (rate(db_statement_duration_seconds_bucket{query="reserve_stock"}[30s]))) < 0.1"#,
             ),
+            told(
+                "slow-link",
+                "the database answers at once when it is asked for nothing",
+                r#"histogram_quantile(0.5, sum by (le) (rate(db_statement_duration_seconds_bucket{query="ping"}[30s]))) < 0.03"#,
+            ),
         ],
         outlives: Duration::ZERO,
         impact: None,

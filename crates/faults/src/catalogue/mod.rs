@@ -28,6 +28,7 @@ mod poison_message;
 mod pool_leak;
 mod retry_storm;
 mod slow_consumer;
+mod slow_link;
 mod slow_provider;
 mod token_expiry;
 mod traffic_spike;
@@ -52,6 +53,7 @@ pub const FAULTS: &[&Fault] = &[
     &n_plus_one::FAULT,
     &missing_index::FAULT,
     &migration_lock::FAULT,
+    &slow_link::FAULT,
     &hot_row::FAULT,
     &deadlock::FAULT,
     &one_sku::FAULT,
@@ -287,7 +289,9 @@ impl Fault {
     pub fn services(&self) -> Vec<Service> {
         let actions = self.actions();
         let of = |action: &Action| match action {
-            Action::Strike(seam, _) | Action::Briefly(seam, ..) => Some(seam.service()),
+            Action::Strike(seam, _) | Action::Briefly(seam, ..) | Action::StrikeCanary(seam, _) => {
+                Some(seam.service())
+            }
             Action::Set(service, ..) => Some(*service),
             _ => None,
         };
@@ -367,6 +371,7 @@ mod tests {
         };
         assert_eq!(needing(Needs::Postgres), ["migration-lock", "hot-row", "deadlock"]);
         assert_eq!(needing(Needs::Database), ["missing-index", "one-sku"]);
+        assert_eq!(needing(Needs::Proxy), ["slow-link"]);
     }
 
     #[test]

@@ -56,6 +56,11 @@ pub(super) const FAULT: Fault = Fault {
                 "there is room in the pool",
                 r#"db_pool_connections{state="used"} / ignoring (state) db_pool_connections_max < 0.9"#,
             ),
+            told(
+                "slow-link",
+                "the database answers at once when it is asked for nothing",
+                r#"histogram_quantile(0.5, sum by (le) (rate(db_statement_duration_seconds_bucket{query="ping"}[30s]))) < 0.03"#,
+            ),
         ],
         outlives: Duration::ZERO,
         impact: None,

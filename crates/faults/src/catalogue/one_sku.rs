@@ -60,6 +60,11 @@ pub(super) const FAULT: Fault = Fault {
                 "the gateway counts what fails as failed",
                 r#"sum(rate(http_requests_total{job="web-gateway", route="/orders", status_code="500"}[1m])) > 0"#,
             ),
+            told(
+                "bad-canary",
+                "no replica is spared",
+                r#"min(sum by (instance) (rate(grpc_requests_total{job="order-api", method="PlaceOrder", status="INTERNAL"}[1m]))) > 0"#,
+            ),
         ],
         outlives: Duration::ZERO,
         impact: Some(Slo::Availability),

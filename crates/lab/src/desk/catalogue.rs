@@ -81,7 +81,7 @@ impl fmt::Display for Catalogue {
 /// What is said of what a fault needs.
 fn needing(fault: &Fault) -> &'static str {
     match fault.needs() {
-        Needs::Postgres => " (needs Postgres)",
+        Needs::Postgres | Needs::Proxy => " (needs Postgres)",
         // Every lab has one.
         Needs::Nothing | Needs::Database if fault.needs_canary() => " (needs --canary)",
         Needs::Nothing | Needs::Database => "",

@@ -84,7 +84,7 @@ async fn arm(
 
 async fn turn_on(parts: &Parts, name: &str, given: &Given) -> Result<Armed, Refusal> {
     let fault = find(name)?;
-    if fault.needs() > parts.database.offers() {
+    if fault.needs() > parts.offers() {
         return Err(cannot_be_here(fault));
     }
     let settings = fault.settings(given.iter()).map_err(|rejected| {
@@ -153,6 +153,11 @@ fn cannot_be_here(fault: &Fault) -> Refusal {
         Needs::Postgres => vec![
             "cargo run -- --database-url postgres://user:password@host/database".to_owned(),
             "docker compose up (just up), which has one".to_owned(),
+        ],
+        Needs::Proxy => vec![
+            "cargo run -- --database-url postgres://user:password@host/database, over TCP and without --no-database-proxy".to_owned(),
+            "docker compose up (just up), which has one".to_owned(),
+            "lab desk --database-proxy-url URL (or LAB_DATABASE_PROXY_URL)".to_owned(),
         ],
     };
     let error = format!("{} needs {}, and here it is not", fault.name, fault.needs().name());

@@ -95,6 +95,10 @@ pub struct Config {
     #[arg(long, env = "LAB_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<DatabaseUrl>,
 
+    /// The control of the proxy in the path to the database; without it, that path cannot become slow.
+    #[arg(long, env = "LAB_DATABASE_PROXY_URL", value_name = "URL")]
+    pub database_proxy_url: Option<String>,
+
     /// Journeys that customers begin per second.
     #[arg(long, env = "LAB_RATE", default_value = "3", value_name = "RATE", value_parser = rate)]
     pub rate: f64,

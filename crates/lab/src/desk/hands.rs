@@ -28,7 +28,10 @@ use super::{
     provider,
     queues::Queues,
 };
-use crate::customers::{Customers, Demand, HIGHEST_RATE};
+use crate::{
+    customers::{Customers, Demand, HIGHEST_RATE},
+    proxy::{Control, Wanted},
+};
 
 /// How often what is on is compared with the truth.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -36,6 +39,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 const LOOK: Duration = Duration::from_secs(3);
 /// How often it is looked for messages that do not come to lie among the dead letters.
 const TRIES: u32 = 60;
+/// How long the way to the database stays long when nobody says so again.
+const LEASE: Duration = Duration::from_secs(15);
 /// What no reader of orders can read: cut off in the middle.
 const TORN: &[u8] = br#"{"order_id":"01980000-0000-7000-8000-0000000000"#;
 
@@ -76,6 +81,8 @@ enum Undo {
     Bury { left: u32, tries: u32 },
     /// What was done in the database.
     Database(database::Done),
+    /// The way to the database was made longer.
+    Shorten,
 }
 
 /// Whom the hands reach.
@@ -85,6 +92,7 @@ pub(crate) struct Reach<'a> {
     pub(crate) customers: &'a Customers,
     pub(crate) queues: &'a Queues,
     pub(crate) database: &'a Database,
+    pub(crate) proxy: &'a Control,
 }
 
 impl Hands {
@@ -113,7 +121,10 @@ impl Turn<'_> {
     /// Makes it so: undoes what is no longer on, and does what has come.
     pub(crate) async fn settle(mut self, ledger: &Ledger, reach: Reach<'_>) {
         let done = &mut *self.0;
-        done.notice_repairs(ledger, reach).await;
+        let is_due = done.is_due();
+        if is_due {
+            done.notice_repairs(ledger, reach).await;
+        }
         let wanted = ledger.outside();
         done.bend(&wanted, reach);
         let is_wanted = |id: &Uuid| wanted.iter().any(|(wanted, _)| wanted == id);
@@ -128,6 +139,9 @@ impl Turn<'_> {
         }
         for (id, action) in &wanted {
             if done.once.contains_key(id) {
+                if is_due && let Err(error) = lengthen(action, reach).await {
+                    tracing::warn!("not done again yet: {error:#}");
+                }
                 continue;
             }
             match apply(action, reach).await {
@@ -139,12 +153,17 @@ impl Turn<'_> {
 }
 
 impl Done {
+    /// Whether it is time to look again.
+    fn is_due(&mut self) -> bool {
+        let due = self.looked.is_none_or(|looked| looked.elapsed() >= LOOK);
+        if due {
+            self.looked = Some(Instant::now());
+        }
+        due
+    }
+
     /// What somebody has put right, is over.
     async fn notice_repairs(&mut self, ledger: &Ledger, reach: Reach<'_>) {
-        if self.looked.is_some_and(|looked| looked.elapsed() < LOOK) {
-            return;
-        }
-        self.looked = Some(Instant::now());
         // What is done already is no leftover.
         if !self.tidied && self.once.is_empty() {
             match reach.database.tidy().await {
@@ -235,6 +254,7 @@ async fn apply(action: &Action, reach: Reach<'_>) -> anyhow::Result<Option<Undo>
             Ok(Some(Undo::Bury { left: *count, tries: 0 }))
         }
         Action::Unbind => unbind(reach.queues).await.map(|()| Some(Undo::Bind)),
+        Action::Lengthen { .. } => lengthen(action, reach).await.map(|()| Some(Undo::Shorten)),
         Action::Database(deed) => {
             reach.database.apply(*deed).await.map(|done| Some(Undo::Database(done)))
         }
@@ -258,8 +278,16 @@ impl Undo {
                 Ok(())
             }
             Self::Database(done) => reach.database.undo(done).await,
+            Self::Shorten => reach.proxy.set(Wanted::NOTHING).await,
         }
     }
+}
+
+/// Makes the way to the database longer, for a while.
+async fn lengthen(action: &Action, reach: Reach<'_>) -> anyhow::Result<()> {
+    let Action::Lengthen { latency_ms, jitter_ms } = *action else { return Ok(()) };
+    let for_ms = u64::try_from(LEASE.as_millis()).context("a lease is no age")?;
+    reach.proxy.set(Wanted { latency_ms, jitter_ms, for_ms }).await
 }
 
 /// Takes the messages that nobody can read out of the dead letters, and leaves all others there.

@@ -39,7 +39,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use faults::Service;
+use faults::{Needs, Service};
 use futures_util::future::join_all;
 use instrumentation::metrics::{LabelSet as _, Registry};
 use telemetry::{Limits, Store, receiver};
@@ -60,6 +60,7 @@ pub use status::Status;
 use crate::{
     customers::{self, Customers},
     metrics::{CATALOGUES, FaultLabel, Metrics},
+    proxy,
 };
 use answer::{Refusal, Wants};
 use database::Database;
@@ -103,6 +104,8 @@ struct Parts {
     provider: Provider,
     queues: Queues,
     database: Database,
+    /// In the path to the database.
+    proxy: proxy::Control,
     morgue: Morgue,
     inbox: Inbox,
     repairs: Repairs,
@@ -177,12 +180,13 @@ impl Parts {
             .map(|service| Remote::first(service, config.side_url(service), Arc::clone(&ledger)))
             .chain(canary.map(|url| Remote::canary(url, Arc::clone(&ledger))))
             .collect::<Result<_, _>>()?;
-        let Config { gateway_url, rate, seed, amqp_url, database_url, otlp_elsewhere, .. } = config;
+        let Config { gateway_url, rate, seed, amqp_url, otlp_elsewhere, .. } = config;
         let repairs = Repairs::new(config.prometheus_url)?;
         let outside = customers::Config { gateway_url, rate, seed, users: config.demo_users };
         let customers = Customers::start(outside, metrics.clone())?;
         let queues = Queues::new(amqp_url);
-        let database = Database::new(database_url);
+        let database = Database::new(config.database_url);
+        let proxy = proxy::Control::new(config.database_proxy_url)?;
         let (morgue, inbox) = (Morgue::default(), Inbox::default());
         let store = Arc::new(Store::new(Limits::default()));
         Ok(Self {
@@ -193,6 +197,7 @@ impl Parts {
             provider,
             queues,
             database,
+            proxy,
             morgue,
             inbox,
             repairs,
@@ -231,9 +236,17 @@ impl Parts {
         }
     }
 
+    /// What can be done about the database here.
+    fn offers(&self) -> Needs {
+        match self.database.offers() {
+            Needs::Postgres if self.proxy.is_there() => Needs::Proxy,
+            offers => offers,
+        }
+    }
+
     fn reach(&self) -> Reach<'_> {
-        let Self { provider, customers, queues, database, .. } = self;
-        Reach { provider, customers, queues, database }
+        let Self { provider, customers, queues, database, proxy, .. } = self;
+        Reach { provider, customers, queues, database, proxy }
     }
 
     /// Leaves no fault behind that nobody knows of.

@@ -29,7 +29,7 @@ use self::{
     stage::{Servers, Stage},
     trial::Trial,
 };
-use crate::{client::BAD_INPUT, desk::database, doctor};
+use crate::{client::BAD_INPUT, desk::database, doctor, proxy};
 
 /// Hold faults to their contracts, in labs of their own.
 #[derive(Clone, Debug, clap::Args)]
@@ -118,7 +118,11 @@ impl Prove {
     /// What a lab of its own offers: it has a SQLite file, if no Postgres.
     fn offers(&self) -> Needs {
         let url = self.database_url.as_ref().and_then(|url| url.parse::<DatabaseUrl>().ok());
-        url.map_or(Needs::Database, |url| database::offers(Some(&url)))
+        match (url.map(|url| database::offers(Some(&url))), &self.database_url) {
+            (None, _) => Needs::Database,
+            (Some(Needs::Postgres), Some(url)) if proxy::server_of(url).is_some() => Needs::Proxy,
+            (Some(offers), _) => offers,
+        }
     }
 
     /// Lets each lane take one task after the other.

@@ -28,6 +28,7 @@ pub use ports::{Ports, Taken, Use, local};
 use crate::{
     desk::{self, Desk},
     doctor,
+    proxy::{self, Proxy},
 };
 use embedded::Embedded;
 use plan::Plan;
@@ -42,6 +43,11 @@ pub struct Args {
     /// Use this Postgres instead of an embedded SQLite: `postgres://user:password@host/database`.
     #[arg(long, env = "LAB_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub database_url: Option<String>,
+
+    /// Let order-api go to the Postgres directly, without a proxy in the path; there is nothing then
+    /// that can become slow between them.
+    #[arg(long, env = "LAB_NO_DATABASE_PROXY")]
+    pub no_database_proxy: bool,
 
     /// Use this RabbitMQ instead of the embedded broker: `amqp://user:password@host:5672/%2f`.
     #[arg(long, env = "LAB_AMQP_URL", value_name = "URL", hide_env_values = true)]
@@ -141,6 +147,8 @@ pub(crate) struct World {
     folder: TempDir,
     /// None if a real one is used.
     broker: Option<Embedded>,
+    /// None if nobody stands in the path to the database.
+    proxy: Option<Proxy>,
     stop: CancellationToken,
 }
 
@@ -153,7 +161,15 @@ impl World {
             Some(_) => None,
             None => Some(Embedded::start(args.ports.broker_port, stop.child_token()).await?),
         };
-        Ok(Self { folder, broker, stop })
+        let proxy = match args.database_url.as_deref().and_then(proxy::server_of) {
+            Some(to) if !args.no_database_proxy => {
+                let (listen, control_listen) = (local(args.ports.database_proxy_port), local(0));
+                let config = proxy::Config { listen, to, control_listen };
+                Some(Proxy::start(config, stop.child_token()).await?)
+            }
+            _ => None,
+        };
+        Ok(Self { folder, broker, proxy, stop })
     }
 
     async fn end(self, desk: JoinHandle<anyhow::Result<()>>) -> anyhow::Result<()> {
@@ -163,6 +179,9 @@ impl World {
         }
         if let Some(broker) = self.broker {
             broker.ended().await?;
+        }
+        if let Some(proxy) = self.proxy {
+            proxy.ended().await?;
         }
         self.folder.close().context("cannot remove the lab's folder")
     }

@@ -13,12 +13,17 @@ use super::{
     ports::{Ports, local},
     prometheus,
 };
-use crate::desk;
+use crate::{
+    desk,
+    proxy::{self, Proxy},
+};
 
 /// The lab as it will run.
 pub(crate) struct Plan {
     pub(crate) ports: Ports,
     pub(crate) database: Source,
+    /// What stands in the path of order-api to it, if something does.
+    proxy: Option<Proxied>,
     pub(crate) queue: Source,
     /// Whether order-api runs twice.
     pub(crate) canary: bool,
@@ -34,6 +39,14 @@ pub(crate) struct Plan {
     seed: u64,
     jwt_secret: Secret,
     demo_users: DemoUsers,
+}
+
+/// A proxy before the database.
+struct Proxied {
+    /// The database, through the proxy.
+    url: String,
+    /// Where the proxy is told how long the way is.
+    control_url: String,
 }
 
 /// Where a service finds something: embedded, or a real server.
@@ -60,6 +73,11 @@ impl Plan {
             (None, Some(broker)) => Source { url: broker.url.clone(), embedded: true },
             (None, None) => anyhow::bail!("there is no broker"),
         };
+        let proxied = |proxy: &Proxy| {
+            let url = proxy::through(&database.url, proxy.address())?;
+            Some(Proxied { url, control_url: proxy.control_url() })
+        };
+        let proxy = world.proxy.as_ref().and_then(proxied);
         let broker_metrics = world.broker.as_ref().map(|broker| broker.metrics);
         let prometheus_arguments = match prometheus {
             Some(_) => {
@@ -72,6 +90,7 @@ impl Plan {
         Ok(Self {
             ports: args.ports.clone(),
             database,
+            proxy,
             queue,
             canary: args.canary,
             prometheus,
@@ -115,6 +134,7 @@ impl Plan {
                 .as_ref()
                 .map(|_| format!("http://{}", local(self.ports.prometheus_port))),
             database_url: self.database.url.parse().ok(),
+            database_proxy_url: self.proxy.as_ref().map(|proxy| proxy.control_url.clone()),
             rate: self.rate,
             seed: self.seed,
             demo_users: self.demo_users.clone(),
@@ -131,6 +151,11 @@ impl Plan {
 
     pub(crate) fn provider_url(&self) -> String {
         format!("http://{}", local(self.ports.provider_port))
+    }
+
+    /// Where order-api asks for the database.
+    fn path_to_database(&self) -> &str {
+        self.proxy.as_ref().map_or(&self.database.url, |proxy| &proxy.url)
     }
 
     /// Where order-api's replicas are.
@@ -166,7 +191,7 @@ impl Plan {
         let desk::ProviderSettings { provider_client_id, provider_client_secret, .. } =
             self.provider.clone();
         let secrets = [
-            ("DATABASE_URL", self.database.url.clone()),
+            ("DATABASE_URL", self.path_to_database().to_owned()),
             ("AMQP_URL", self.queue.url.clone()),
             ("PAYMENT_PROVIDER_URL", self.provider_url()),
             ("PAYMENT_PROVIDER_CLIENT_ID", provider_client_id),
@@ -279,6 +304,7 @@ mod tests {
         Plan {
             ports: args.ports.clone(),
             database: source(),
+            proxy: None,
             queue: source(),
             canary: args.canary,
             prometheus: None,
@@ -366,6 +392,23 @@ mod tests {
         assert_eq!(told("PAYMENT_PROVIDER_CLIENT_SECRET"), Some("shop-secret"));
         assert_eq!(plan.desk().provider_listen, local(4100));
         assert!(!order_api.arguments.iter().any(|argument| argument.contains("shop-secret")));
+    }
+
+    /// The desk goes past the proxy: a learner's way to the database is as short as ever.
+    #[test]
+    fn order_api_alone_goes_through_the_proxy_before_the_database() {
+        let url = "postgres://shop@127.0.0.1:15432/shop".to_owned();
+        let control_url = "http://127.0.0.1:4200".to_owned();
+        let database = Source { url: "postgres://shop@db/shop".to_owned(), embedded: false };
+        let proxy = Some(Proxied { url: url.clone(), control_url: control_url.clone() });
+        let plan = Plan { database, proxy, ..plan_for(&["--canary"]) };
+        let going: Vec<_> =
+            plan.programs().into_iter().flat_map(|program| program.secrets).collect();
+        let going = going.iter().filter(|(name, _)| *name == "DATABASE_URL");
+        assert_eq!(going.map(|(_, url)| url).collect::<Vec<_>>(), [&url, &url]);
+        let desk = plan.desk();
+        assert_eq!(desk.database_proxy_url, Some(control_url));
+        assert_eq!(format!("{:?}", desk.database_url.unwrap()), "postgres://db:5432/shop");
     }
 
     #[test]

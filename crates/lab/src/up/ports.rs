@@ -53,6 +53,10 @@ pub struct Ports {
     #[arg(long, env = "BROKER_PORT", default_value_t = 0, value_name = "PORT")]
     pub broker_port: u16,
 
+    /// Port of the proxy before Postgres, if there is one; 0 takes any free one.
+    #[arg(long, env = "DATABASE_PROXY_PORT", default_value_t = 0, value_name = "PORT")]
+    pub database_proxy_port: u16,
+
     /// Port of Prometheus, if it is started.
     #[arg(long, env = "PROMETHEUS_PORT", default_value_t = 9090, value_name = "PORT")]
     pub prometheus_port: u16,

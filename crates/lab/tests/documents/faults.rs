@@ -95,7 +95,7 @@ fn page(fault: &Fault) -> String {
             "\nIt needs a second replica of order-api: `cargo run -- --canary`, or `just up canary`.\n",
         );
     }
-    if fault.needs() == Needs::Postgres {
+    if fault.needs() >= Needs::Postgres {
         page.push_str(
             "\nIt needs Postgres: `docker compose up`, or `cargo run -- --database-url postgres://…`.\n",
         );

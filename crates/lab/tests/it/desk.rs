@@ -36,6 +36,8 @@ pub(crate) struct World {
     pub(crate) amqp_url: String,
     pub(crate) gateway_url: String,
     pub(crate) database_url: Option<String>,
+    /// The control of the proxy before the database.
+    pub(crate) database_proxy_url: Option<String>,
     /// Where traces and logs go, if not to the desk.
     pub(crate) otlp_elsewhere: Option<String>,
     /// Who measures.
@@ -60,6 +62,7 @@ impl World {
             amqp_url: format!("amqp://{}/%2f", nobody()),
             gateway_url: format!("http://{}", nobody()),
             database_url: None,
+            database_proxy_url: None,
             otlp_elsewhere: None,
             prometheus_url: None,
         }
@@ -90,6 +93,7 @@ impl World {
             amqp_url: self.amqp_url.clone(),
             prometheus_url: self.prometheus_url.clone(),
             database_url: self.database_url.as_ref().map(|url| url.parse().expect("a URL")),
+            database_proxy_url: self.database_proxy_url.clone(),
             rate: 0.0,
             seed: 1,
         };

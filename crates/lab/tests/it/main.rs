@@ -9,6 +9,7 @@ mod desk;
 mod load;
 mod outlook;
 mod payments;
+mod proxy;
 mod real_shop;
 mod replica;
 mod settings;
