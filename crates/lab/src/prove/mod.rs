@@ -2,6 +2,7 @@
 //!
 //! - [`stage`]: a lab of its own, with Prometheus and customers.
 //! - [`eyes`]: whether a sign of a contract can be seen.
+//! - [`variation`]: what is other from seed to seed, beside the customers.
 //! - [`trial`]: one fault, from quiet to quiet, and what was seen.
 //! - [`recording`]: numbers that everybody records, for those who do not know the contracts.
 //! - [`matrix`]: which contracts hold for which fault, and what a simple learner makes of the
@@ -16,6 +17,7 @@ mod recording;
 mod report;
 mod stage;
 mod trial;
+mod variation;
 
 use std::{collections::VecDeque, path::PathBuf, process::ExitCode, sync::Arc};
 
@@ -23,6 +25,7 @@ use anyhow::{Context as _, bail, ensure};
 use faults::{FAULTS, Fault, Needs};
 use futures_util::future::try_join_all;
 use order_api::config::DatabaseUrl;
+use testbed::{Postgres, RabbitMq};
 use tokio::{sync::Mutex, time::Instant};
 
 use self::{
@@ -44,6 +47,11 @@ pub(crate) struct Prove {
     /// Labs side by side; with a database or a broker of yours there can be only one.
     #[arg(long, default_value_t = 2, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=16))]
     lanes: u32,
+
+    /// A private Postgres and a private RabbitMQ for each lab instead of what is embedded; they must be
+    /// installed.
+    #[arg(long, conflicts_with_all = ["database_url", "amqp_url"])]
+    real: bool,
 
     /// Use this Postgres instead of an embedded SQLite.
     #[arg(long, env = "LAB_DATABASE_URL", value_name = "URL", hide_env_values = true)]
@@ -80,6 +88,10 @@ impl Prove {
             prometheus.is_some(),
             "a proof needs Prometheus; install it (prometheus.io/download)"
         );
+        if self.real {
+            let installed = Postgres::available().and(RabbitMq::available());
+            installed.map_err(anyhow::Error::msg).context("a proof on real servers needs them")?;
+        }
         let own = self.database_url.is_some() || self.amqp_url.is_some();
         ensure!(!own || self.lanes == 1, "labs side by side would share them; add --lanes 1");
 
@@ -95,7 +107,8 @@ impl Prove {
         let trials = trials?;
         report::print(&trials, started.elapsed());
         if let Some(folder) = &self.write {
-            report::write(folder, &trials).context("cannot write what was found")?;
+            report::write(folder, &self.command(), &trials)
+                .context("cannot write what was found")?;
         }
         let proven = trials.iter().all(Trial::is_proven);
         Ok(if proven { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -117,6 +130,9 @@ impl Prove {
 
     /// What a lab of its own offers: it has a SQLite file, if no Postgres.
     fn offers(&self) -> Needs {
+        if self.real {
+            return Needs::Proxy;
+        }
         let url = self.database_url.as_ref().and_then(|url| url.parse::<DatabaseUrl>().ok());
         match (url.map(|url| database::offers(Some(&url))), &self.database_url) {
             (None, _) => Needs::Database,
@@ -125,12 +141,22 @@ impl Prove {
         }
     }
 
+    /// How somebody else does the same.
+    fn command(&self) -> String {
+        let real = if self.real { " --real" } else { "" };
+        format!("lab prove --seeds {} --lanes {}{real} --write FOLDER", self.seeds, self.lanes)
+    }
+
     /// Lets each lane take one task after the other.
     async fn prove(&self, tasks: VecDeque<Task>) -> anyhow::Result<Vec<Trial>> {
         let lanes = (self.lanes as usize).min(tasks.len());
         let tasks = Arc::new(Mutex::new(tasks));
-        let servers =
-            Servers { database: self.database_url.clone(), broker: self.amqp_url.clone() };
+        let servers = match self.real {
+            true => Servers::Private,
+            false => {
+                Servers::At { database: self.database_url.clone(), broker: self.amqp_url.clone() }
+            }
+        };
         let lanes = (0..lanes).map(|number| lane(number, Arc::clone(&tasks), servers.clone()));
         let mut trials: Vec<_> = try_join_all(lanes).await?.into_iter().flatten().collect();
         trials.sort_by_key(|trial| (trial.number, trial.seed));
@@ -139,7 +165,8 @@ impl Prove {
 }
 
 /// What is missing where a fault cannot be turned on.
-const MISSING: &str = "a Postgres (--database-url postgres://user:password@host/database)";
+const MISSING: &str =
+    "a Postgres (--real, or --database-url postgres://user:password@host/database)";
 
 fn find(name: &str, elsewhere: &[&'static Fault]) -> Result<&'static Fault, String> {
     let Some(fault) = faults::find(name) else {
@@ -155,6 +182,13 @@ fn find(name: &str, elsewhere: &[&'static Fault]) -> Result<&'static Fault, Stri
     }
 }
 
+/// The next task: one for which this lab need not be left, if there is one.
+fn next(tasks: &mut VecDeque<Task>, stage: Option<&Stage>) -> Option<Task> {
+    let suits = |task: &Task| stage.is_none_or(|stage| stage.suits(task.fault));
+    let place = tasks.iter().position(suits).unwrap_or_default();
+    tasks.remove(place)
+}
+
 /// One lab after the other, for as long as there is something to prove: a lab is used again once it
 /// is quiet again, if it runs what the next fault needs.
 async fn lane(
@@ -164,7 +198,7 @@ async fn lane(
 ) -> anyhow::Result<Vec<Trial>> {
     let (mut trials, mut stage) = (Vec::new(), None::<Stage>);
     loop {
-        let Some(task) = tasks.lock().await.pop_front() else { break };
+        let Some(task) = next(&mut *tasks.lock().await, stage.as_ref()) else { break };
         let mut here = match stage.take().filter(|stage| stage.suits(task.fault)) {
             Some(stage) => stage,
             None => Stage::open(number as u64 * 1000 + task.seed, &servers, task.fault).await?,

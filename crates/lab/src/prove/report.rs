@@ -30,7 +30,7 @@ struct Proof<'a> {
     trials: &'a [Trial],
     contracts: &'a Matrix,
     blind: &'a Option<Blind>,
-    ablation: Vec<(&'static str, Option<Accuracy>)>,
+    ablation: Vec<(&'static str, Accuracy)>,
 }
 
 /// Says how one trial ended, as it ends.
@@ -59,7 +59,7 @@ pub(super) fn print(trials: &[Trial], took: Duration) {
 }
 
 /// Writes the page, the pictures and the numbers.
-pub(super) fn write(folder: &Path, trials: &[Trial]) -> anyhow::Result<()> {
+pub(super) fn write(folder: &Path, command: &str, trials: &[Trial]) -> anyhow::Result<()> {
     let pictures = folder.join("proof");
     fs::create_dir_all(&pictures).context("cannot create a folder")?;
     let contracts = matrix::contracts(trials);
@@ -67,7 +67,7 @@ pub(super) fn write(folder: &Path, trials: &[Trial]) -> anyhow::Result<()> {
     let blind = matrix::blind(trials, &all);
     let ablation: Vec<_> = ABLATION
         .iter()
-        .map(|(name, pillars)| (*name, matrix::blind(trials, pillars).map(|blind| blind.accuracy)))
+        .filter_map(|(name, pillars)| Some((*name, matrix::blind(trials, pillars)?)))
         .collect();
     fs::write(
         pictures.join("contracts.svg"),
@@ -86,7 +86,7 @@ pub(super) fn write(folder: &Path, trials: &[Trial]) -> anyhow::Result<()> {
         )?;
     }
     let revision = revision();
-    let page = page(&revision, trials, &contracts, blind.as_ref(), &ablation);
+    let page = page(&revision, command, trials, &contracts, blind.as_ref(), &ablation);
     fs::write(folder.join("proof.md"), page)?;
     let proof = Proof {
         revision: &revision,
@@ -94,7 +94,7 @@ pub(super) fn write(folder: &Path, trials: &[Trial]) -> anyhow::Result<()> {
         trials,
         contracts: &contracts,
         blind: &blind,
-        ablation,
+        ablation: ablation.iter().map(|(name, blind)| (*name, blind.accuracy)).collect(),
     };
     let json = serde_json::to_string(&proof).context("numbers are JSON")?;
     fs::write(pictures.join("proof.json"), json + "\n")?;
@@ -112,17 +112,18 @@ fn revision() -> String {
 
 fn page(
     revision: &str,
+    command: &str,
     trials: &[Trial],
     contracts: &Matrix,
     blind: Option<&Blind>,
-    ablation: &[(&str, Option<Accuracy>)],
+    ablation: &[(&str, Blind)],
 ) -> String {
-    let seeds = trials.iter().map(|trial| trial.seed).max().unwrap_or_default();
     let proven = trials.iter().filter(|trial| trial.is_proven()).count();
     let mut page = format!(
-        "# Proof\n\nWritten by `lab prove --seeds {seeds} --write docs`; do not edit. Every fault is \
+        "# Proof\n\nWritten by `{command}`; do not edit. Every fault is \
          turned on in a lab of its own, at {RATE} journeys a second, held to its contract \
-         (`crates/faults/src/catalogue`) and healed. Taken at {}.\n\n{proven} of {} trials proven.\n\n{}\n",
+         (`crates/faults/src/catalogue`) and healed; from the second seed on, with other parameters \
+         than the defaults. Taken at {}.\n\n{proven} of {} trials proven.\n\n{}\n",
         revision,
         trials.len(),
         table(trials)
@@ -155,13 +156,32 @@ fn page(
                  | It looks at | right |\n|---|---|",
                 shown(&blind.accuracy)
             );
-            for (name, accuracy) in ablation {
-                let accuracy = accuracy.as_ref().map(shown).unwrap_or_default();
-                let _ = writeln!(page, "| {name} | {accuracy} |");
+            for (name, blind) in ablation {
+                let _ = writeln!(page, "| {name} | {} |", shown(&blind.accuracy));
             }
+            page.push_str(&each(ablation));
         }
     }
     page
+}
+
+/// Which pillar shows which fault: in how many of its trials the learner was right who looked at it.
+fn each(ablation: &[(&str, Blind)]) -> String {
+    let Some((_, Blind { matrix: first, .. })) = ablation.first() else { return String::new() };
+    let heads: String = ablation.iter().map(|(name, _)| format!(" {name} |")).collect();
+    let lines: String = ablation.iter().map(|_| "---|").collect();
+    let mut table = format!("\n| Fault |{heads}\n|---|{lines}\n");
+    for (row, name) in first.names.iter().enumerate() {
+        let _ = write!(table, "| {name} |");
+        for (_, Blind { matrix, .. }) in ablation {
+            match matrix.cells[row][row] {
+                Some(share) => drop(write!(table, " {:.0}% |", share * 100.0)),
+                None => table.push_str(" – |"),
+            }
+        }
+        table.push('\n');
+    }
+    table
 }
 
 /// The cells that fall short.

@@ -16,6 +16,7 @@ use reqwest::Client;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
+use testbed::{Postgres, RabbitMq};
 use tokio::time::{Instant, sleep};
 
 use crate::desk::database::Connection;
@@ -50,11 +51,23 @@ const PORTS: [&str; 12] = [
 const LOGS: [&str; 4] =
     ["web-gateway.log", "order-api.log", "fulfillment-worker.log", "order-api-canary.log"];
 
-/// What the lab uses of others.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Servers {
-    pub(super) database: Option<String>,
-    pub(super) broker: Option<String>,
+/// What labs use of others.
+#[derive(Clone, Debug)]
+pub(super) enum Servers {
+    /// These, or what is embedded.
+    At { database: Option<String>, broker: Option<String> },
+    /// A private Postgres and RabbitMQ for each.
+    Private,
+}
+
+/// What one lab uses of others.
+#[derive(Debug, Default)]
+struct Used {
+    database: Option<String>,
+    broker: Option<String>,
+    rabbitmq_metrics: Option<String>,
+    /// Those that are nobody else's; they end with the lab.
+    private: Option<(Postgres, RabbitMq)>,
 }
 
 /// A lab that runs.
@@ -70,6 +83,8 @@ pub(super) struct Stage {
     canary: bool,
     /// None if it is the lab's own.
     database: Option<DatabaseUrl>,
+    /// Servers that nobody else uses.
+    _private: Option<(Postgres, RabbitMq)>,
     /// What numbers in the database were when they were first looked at, by their queries.
     numbers: Mutex<BTreeMap<&'static str, i64>>,
     like_new: bool,
@@ -79,6 +94,7 @@ impl Stage {
     /// Starts a lab in which this fault can be turned on, and waits until it knows what is usual.
     pub(super) async fn open(seed: u64, servers: &Servers, fault: &Fault) -> anyhow::Result<Self> {
         let canary = fault.needs_canary();
+        let used = Used::of(servers).await?;
         let folder = tempfile::tempdir().context("cannot create a folder for a lab")?;
         let ports = free_ports().context("cannot find free ports")?;
         let screen =
@@ -94,8 +110,7 @@ impl Stage {
                 )
                 .args(canary.then_some("--canary"))
                 .args(["--rate", &RATE.to_string(), "--seed", &seed.to_string()])
-                .args(servers.database.iter().flat_map(|url| ["--database-url", url]))
-                .args(servers.broker.iter().flat_map(|url| ["--amqp-url", url]))
+                .args(used.arguments())
                 .env_remove("LAB_CANARY")
                 .env("TMPDIR", folder.path())
                 .env("LOG_FORMAT", "json")
@@ -114,7 +129,8 @@ impl Stage {
             prometheus: at(1),
             sides: [at(3), at(5), at(6)].into_iter().chain(canary.then(|| at(11))).collect(),
             canary,
-            database: database(servers)?,
+            database: database(used.database.as_deref())?,
+            _private: used.private,
             numbers: Mutex::default(),
             like_new: true,
         };
@@ -141,9 +157,9 @@ impl Stage {
         Ok(answer.json().await?)
     }
 
-    /// Turns a fault on.
-    pub(super) async fn arm(&self, name: &str) -> anyhow::Result<()> {
-        let request = self.client.post(format!("{}/chaos/{name}", self.desk));
+    /// Turns a fault on, with these settings.
+    pub(super) async fn arm(&self, name: &str, settings: &[(&str, String)]) -> anyhow::Result<()> {
+        let request = self.client.post(format!("{}/chaos/{name}", self.desk)).query(settings);
         request.send().await?.error_for_status().context("cannot turn a fault on")?;
         self.numbers.lock().expect("no holder of the lock panics").clear();
         Ok(())
@@ -239,8 +255,39 @@ impl Drop for Stage {
     }
 }
 
-fn database(servers: &Servers) -> anyhow::Result<Option<DatabaseUrl>> {
-    let url = servers.database.as_ref().map(|url| url.parse());
+impl Used {
+    async fn of(servers: &Servers) -> anyhow::Result<Self> {
+        match servers {
+            Servers::At { database, broker } => {
+                Ok(Self { database: database.clone(), broker: broker.clone(), ..Self::default() })
+            }
+            Servers::Private => {
+                let postgres = Postgres::start().await?;
+                let rabbitmq = RabbitMq::start().await?;
+                let metrics = rabbitmq.metrics_url();
+                Ok(Self {
+                    database: Some(postgres.url()),
+                    broker: Some(rabbitmq.url()),
+                    rabbitmq_metrics: metrics.strip_prefix("http://").map(str::to_owned),
+                    private: Some((postgres, rabbitmq)),
+                })
+            }
+        }
+    }
+
+    fn arguments(&self) -> impl Iterator<Item = &str> {
+        let all = [
+            ("--database-url", &self.database),
+            ("--amqp-url", &self.broker),
+            ("--rabbitmq-metrics", &self.rabbitmq_metrics),
+        ];
+        let given = all.into_iter().filter_map(|(flag, value)| Some([flag, value.as_deref()?]));
+        given.flatten()
+    }
+}
+
+fn database(url: Option<&str>) -> anyhow::Result<Option<DatabaseUrl>> {
+    let url = url.map(str::parse);
     url.transpose().map_err(|error: String| anyhow::anyhow!("--database-url: {error}"))
 }
 

@@ -11,12 +11,13 @@ use faults::{
     contract::{Contract, Look, Sign, WITHIN},
 };
 use serde::Serialize;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::{
     eyes::{self, alerts, sees, sees_all},
     recording::{self, Numbers},
     stage::Stage,
+    variation::Variation,
 };
 
 /// How often it is looked.
@@ -39,6 +40,8 @@ pub(super) struct Trial {
     /// Its place in the catalogue.
     pub(super) number: usize,
     pub(super) seed: u64,
+    /// What was set of it, and how many seconds after all was known it was turned on.
+    pub(super) variation: Variation,
     /// Whether it took hold: if not, nothing is said of its contract.
     pub(super) valid: bool,
     /// After so many seconds the first of its signs in the metrics could be seen.
@@ -62,6 +65,9 @@ pub(super) struct Trial {
     /// Signs that can be seen at rest, too: alone they say nothing.
     #[serde(skip)]
     usual: BTreeSet<&'static str>,
+    /// What was still seen, and what still fired, when it was last looked after healing.
+    #[serde(skip)]
+    left: BTreeSet<String>,
     /// How everything was at rest, and while it was on.
     pub(super) rest: Vec<Numbers>,
     pub(super) on: Vec<Numbers>,
@@ -81,7 +87,8 @@ impl Trial {
 
     async fn go_through(&mut self, stage: &Stage, fault: &'static Fault) -> anyhow::Result<()> {
         self.rest(stage, fault).await.context("at rest")?;
-        stage.arm(fault.name).await?;
+        sleep(Duration::from_secs_f64(self.variation.onset_s)).await;
+        stage.arm(fault.name, &self.variation.settings).await?;
         let shown = self.show(stage, fault).await.context("while it was on");
         stage.heal().await?;
         shown?;
@@ -96,6 +103,7 @@ impl Trial {
             fault: fault.name,
             number: FAULTS.iter().position(|known| known.name == fault.name).unwrap_or_default(),
             seed,
+            variation: Variation::of(fault, seed),
             valid: false,
             visible_after: None,
             shown_after: None,
@@ -107,6 +115,7 @@ impl Trial {
             problems: Vec::new(),
             held: BTreeMap::new(),
             usual: BTreeSet::new(),
+            left: BTreeSet::new(),
             rest: Vec::new(),
             on: Vec::new(),
         }
@@ -143,13 +152,14 @@ impl Trial {
         }
         let since = SystemTime::now() - Duration::from_secs(60);
         let contract = &fault.contract;
-        for sign in in_metrics(contract) {
-            if sees(stage, sign, since).await? {
-                self.usual.insert(sign.says);
+        let mut unusual = 0;
+        for sign in of_its_own(contract) {
+            match sees(stage, sign, since).await? {
+                true => drop(self.usual.insert(sign.says)),
+                false => unusual += 1,
             }
         }
-        let all = [&contract.witness].into_iter().chain(contract.signature);
-        if !fault.is_control() && sees_all(stage, all, since).await? {
+        if !fault.is_control() && unusual == 0 {
             self.problems.push("it could be seen before it was on".to_owned());
         }
         Ok(())
@@ -238,7 +248,7 @@ impl Trial {
     }
 
     /// Waits until all is quiet again.
-    async fn recover(&mut self, stage: &Stage, fault: &Fault) -> anyhow::Result<()> {
+    async fn recover(&mut self, stage: &Stage, fault: &'static Fault) -> anyhow::Result<()> {
         let healed = Instant::now();
         let contract = &fault.contract;
         let mut ticks = ticks();
@@ -247,20 +257,35 @@ impl Trial {
             if fault.loses_announcements() {
                 stage.announce_again().await?;
             }
-            let since = SystemTime::now() - Duration::from_secs(20);
-            let seen = !fault.is_control()
-                && sees_all(
-                    stage,
-                    [&contract.witness].into_iter().chain(contract.signature),
-                    since,
-                )
-                .await?;
-            if !seen && alerts(stage).await?.is_empty() {
+            let firing = alerts(stage).await?;
+            self.left = self.still_seen(stage, fault).await?;
+            self.left.extend(firing);
+            if self.left.is_empty() {
                 self.quiet_after = Some(healed.elapsed().as_secs_f64());
                 return Ok(());
             }
         }
         Ok(())
+    }
+
+    /// Which of its signs can be seen that could not before it was on.
+    async fn still_seen(
+        &self,
+        stage: &Stage,
+        fault: &'static Fault,
+    ) -> anyhow::Result<BTreeSet<String>> {
+        let since = SystemTime::now() - Duration::from_secs(20);
+        let mut seen = BTreeSet::new();
+        if fault.is_control() {
+            return Ok(seen);
+        }
+        let unusual = of_its_own(&fault.contract).filter(|sign| !self.usual.contains(sign.says));
+        for sign in unusual.filter(|sign| !matches!(sign.look, Look::Grown(_))) {
+            if sees(stage, sign, since).await? {
+                seen.insert(sign.says.to_owned());
+            }
+        }
+        Ok(seen)
     }
 
     /// Looks for words that give the answer away.
@@ -302,7 +327,8 @@ impl Trial {
             problems.push(format!("no harm was done to {}", slo.name()));
         }
         if self.quiet_after.is_none() {
-            problems.push("it was not quiet in time after healing".to_owned());
+            let left = list(&self.left);
+            problems.push(format!("it was not quiet in time after healing: {left}"));
         }
         self.problems.extend(problems);
     }
@@ -312,10 +338,14 @@ fn all_signs(contract: &Contract) -> impl Iterator<Item = &'static Sign> {
     contract.signature.iter().chain(contract.tells.iter().map(|tell| &tell.sign))
 }
 
+/// What is seen of it alone, without what tells it from others.
+fn of_its_own(contract: &'static Contract) -> impl Iterator<Item = &'static Sign> {
+    contract.signature.iter().chain([&contract.witness])
+}
+
 /// The signs that a panel would show.
 fn in_metrics(contract: &'static Contract) -> impl Iterator<Item = &'static Sign> {
-    let signs = contract.signature.iter().chain([&contract.witness]);
-    signs.filter(|sign| matches!(sign.look, Look::Metrics(_)))
+    of_its_own(contract).filter(|sign| matches!(sign.look, Look::Metrics(_)))
 }
 
 fn ticks() -> tokio::time::Interval {

@@ -13,7 +13,7 @@ mod ports;
 mod prometheus;
 mod screen;
 
-use std::process::ExitCode;
+use std::{net::SocketAddr, process::ExitCode};
 
 use anyhow::Context as _;
 use identity::{demo::DemoUsers, hushed::Hushed, secret::Secret};
@@ -52,6 +52,11 @@ pub struct Args {
     /// Use this RabbitMQ instead of the embedded broker: `amqp://user:password@host:5672/%2f`.
     #[arg(long, env = "LAB_AMQP_URL", value_name = "URL", hide_env_values = true)]
     pub amqp_url: Option<String>,
+
+    /// Where the RabbitMQ of `--amqp-url` shows its metrics (its Prometheus plugin, port 15692); without
+    /// it, Prometheus knows nothing of its queues.
+    #[arg(long, env = "LAB_RABBITMQ_METRICS", value_name = "ADDRESS", requires = "amqp_url")]
+    pub rabbitmq_metrics: Option<SocketAddr>,
 
     /// Run a second replica of order-api, which reports a newer version.
     #[arg(long, env = "LAB_CANARY")]

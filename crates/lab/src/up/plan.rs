@@ -78,7 +78,8 @@ impl Plan {
             Some(Proxied { url, control_url: proxy.control_url() })
         };
         let proxy = world.proxy.as_ref().and_then(proxied);
-        let broker_metrics = world.broker.as_ref().map(|broker| broker.metrics);
+        let embedded = world.broker.as_ref().map(|broker| broker.metrics);
+        let broker_metrics = embedded.or(args.rabbitmq_metrics);
         let prometheus_arguments = match prometheus {
             Some(_) => {
                 let canary = args.canary.then_some(args.ports.order_api_canary_side_port);
