@@ -61,6 +61,15 @@ pub(crate) struct Prove {
     #[arg(long, env = "LAB_AMQP_URL", value_name = "URL", hide_env_values = true)]
     amqp_url: Option<String>,
 
+    /// Hold them in a lab that runs, by its control desk, such as http://localhost:4000: compose, say.
+    /// A witness in the database needs `--database-url`.
+    #[arg(long, value_name = "URL", requires = "prometheus_url", conflicts_with_all = ["real", "amqp_url"])]
+    desk: Option<String>,
+
+    /// The Prometheus of that lab.
+    #[arg(long, value_name = "URL", requires = "desk")]
+    prometheus_url: Option<String>,
+
     /// Write what was found into this folder: `proof.md`, and `proof/` with pictures and numbers.
     #[arg(long, value_name = "FOLDER")]
     write: Option<PathBuf>,
@@ -85,14 +94,14 @@ impl Prove {
         };
         let prometheus = doctor::find("prometheus");
         ensure!(
-            prometheus.is_some(),
+            prometheus.is_some() || self.desk.is_some(),
             "a proof needs Prometheus; install it (prometheus.io/download)"
         );
         if self.real {
             let installed = Postgres::available().and(RabbitMq::available());
             installed.map_err(anyhow::Error::msg).context("a proof on real servers needs them")?;
         }
-        let own = self.database_url.is_some() || self.amqp_url.is_some();
+        let own = self.database_url.is_some() || self.amqp_url.is_some() || self.desk.is_some();
         ensure!(!own || self.lanes == 1, "labs side by side would share them; add --lanes 1");
 
         let started = Instant::now();
@@ -130,7 +139,7 @@ impl Prove {
 
     /// What a lab of its own offers: it has a SQLite file, if no Postgres.
     fn offers(&self) -> Needs {
-        if self.real {
+        if self.real || self.desk.is_some() {
             return Needs::Proxy;
         }
         let url = self.database_url.as_ref().and_then(|url| url.parse::<DatabaseUrl>().ok());
@@ -143,19 +152,25 @@ impl Prove {
 
     /// How somebody else does the same.
     fn command(&self) -> String {
-        let real = if self.real { " --real" } else { "" };
-        format!("lab prove --seeds {} --lanes {}{real} --write FOLDER", self.seeds, self.lanes)
+        let which = match (&self.desk, self.real) {
+            (Some(_), _) => " --desk URL --prometheus-url URL --database-url URL",
+            (None, true) => " --real",
+            (None, false) => "",
+        };
+        format!("lab prove --seeds {} --lanes {}{which} --write FOLDER", self.seeds, self.lanes)
     }
 
     /// Lets each lane take one task after the other.
     async fn prove(&self, tasks: VecDeque<Task>) -> anyhow::Result<Vec<Trial>> {
         let lanes = (self.lanes as usize).min(tasks.len());
         let tasks = Arc::new(Mutex::new(tasks));
-        let servers = match self.real {
-            true => Servers::Private,
-            false => {
-                Servers::At { database: self.database_url.clone(), broker: self.amqp_url.clone() }
+        let database = self.database_url.clone();
+        let servers = match (&self.desk, &self.prometheus_url) {
+            (Some(desk), Some(prometheus)) => {
+                Servers::Running { desk: desk.clone(), prometheus: prometheus.clone(), database }
             }
+            _ if self.real => Servers::Private,
+            _ => Servers::At { database, broker: self.amqp_url.clone() },
         };
         let lanes = (0..lanes).map(|number| lane(number, Arc::clone(&tasks), servers.clone()));
         let mut trials: Vec<_> = try_join_all(lanes).await?.into_iter().flatten().collect();

@@ -263,3 +263,32 @@ fn seconds(time: Option<f64>) -> String {
 pub(super) fn counted(count: usize, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prove::recording::Numbers;
+
+    #[test]
+    fn the_ablation_says_which_pillar_shows_which_fault() {
+        let trial = |fault: &str, seed: u64, errors: f64, lines: f64| {
+            let numbers = |errors: f64, lines: f64| {
+                Numbers::from([("errors".to_owned(), errors), ("logs:lines".to_owned(), lines)])
+            };
+            let (rest, on) = (vec![numbers(0.0, 1.0); 3], vec![numbers(errors, lines); 3]);
+            Trial::recorded(fault, seed, rest, on)
+        };
+        let of = |seed| [trial("errors", seed, 5.0, 1.0), trial("log-flood", seed, 0.0, 90.0)];
+        let trials: Vec<_> =
+            [1, 2].into_iter().flat_map(of).chain([trial("latency", 1, 0.0, 1.0)]).collect();
+        let pillars = [("metrics", Pillar::Metrics), ("logs", Pillar::Logs)];
+        let ablation: Vec<_> = pillars
+            .iter()
+            .map(|(name, pillar)| (*name, matrix::blind(&trials, &[*pillar]).expect("two seeds")))
+            .collect();
+        let table = each(&ablation);
+        assert!(table.contains("| Fault | metrics | logs |"), "{table}");
+        assert!(table.contains("| errors | 100% | 0% |"), "{table}");
+        assert!(table.contains("| log-flood |") && table.contains("| 100% |"), "{table}");
+    }
+}

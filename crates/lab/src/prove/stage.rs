@@ -58,6 +58,8 @@ pub(super) enum Servers {
     At { database: Option<String>, broker: Option<String> },
     /// A private Postgres and RabbitMQ for each.
     Private,
+    /// There is a lab already, and this is its database.
+    Running { desk: String, prometheus: String, database: Option<String> },
 }
 
 /// What one lab uses of others.
@@ -70,11 +72,19 @@ struct Used {
     private: Option<(Postgres, RabbitMq)>,
 }
 
+/// A lab that ends with its stage.
+#[derive(Debug)]
+struct Own {
+    process: Child,
+    /// Where it keeps its files.
+    folder: TempDir,
+}
+
 /// A lab that runs.
 #[derive(Debug)]
 pub(super) struct Stage {
-    process: Child,
-    folder: TempDir,
+    /// None if it ran before.
+    own: Option<Own>,
     pub(super) client: Client,
     pub(super) desk: String,
     pub(super) prometheus: String,
@@ -93,6 +103,9 @@ pub(super) struct Stage {
 impl Stage {
     /// Starts a lab in which this fault can be turned on, and waits until it knows what is usual.
     pub(super) async fn open(seed: u64, servers: &Servers, fault: &Fault) -> anyhow::Result<Self> {
+        if let Servers::Running { desk, prometheus, database } = servers {
+            return Self::join(desk, prometheus, database.as_deref()).await;
+        }
         let canary = fault.needs_canary();
         let used = Used::of(servers).await?;
         let folder = tempfile::tempdir().context("cannot create a folder for a lab")?;
@@ -120,11 +133,9 @@ impl Stage {
                 .spawn()
                 .context("cannot start a lab")?;
         let at = |index: usize| format!("http://127.0.0.1:{}", ports[index]);
-        let client = Client::builder().no_proxy().timeout(Duration::from_secs(30)).build();
         let stage = Self {
-            process,
-            folder,
-            client: client.context("cannot make an HTTP client")?,
+            own: Some(Own { process, folder }),
+            client: client()?,
             desk: at(0),
             prometheus: at(1),
             sides: [at(3), at(5), at(6)].into_iter().chain(canary.then(|| at(11))).collect(),
@@ -139,9 +150,34 @@ impl Stage {
         Ok(stage)
     }
 
+    /// Uses the lab that runs there, with as many customers as in others.
+    async fn join(desk: &str, prometheus: &str, url: Option<&str>) -> anyhow::Result<Self> {
+        let mut stage = Self {
+            own: None,
+            client: client()?,
+            desk: desk.trim_end_matches('/').to_owned(),
+            prometheus: prometheus.trim_end_matches('/').to_owned(),
+            sides: Vec::new(),
+            canary: false,
+            database: database(url)?,
+            _private: None,
+            numbers: Mutex::default(),
+            like_new: true,
+        };
+        let status = stage.get("/status", &[]).await.context("the control desk does not answer")?;
+        let services = status["services"].as_array().context("the control desk has no services")?;
+        stage.canary = services.iter().any(|service| service["canary"] == true);
+        let change = stage.client.put(format!("{}/load", stage.desk));
+        let changed = change.body(format!("rate={RATE}")).send().await?.error_for_status();
+        changed.context("cannot let customers come")?;
+        sleep(WARM).await;
+        Ok(stage)
+    }
+
     /// Whether a trial of this fault can be held here.
     pub(super) fn suits(&self, fault: &Fault) -> bool {
-        self.like_new && self.canary == fault.needs_canary()
+        // A lab that ran before is what there is.
+        self.own.is_none() || (self.like_new && self.canary == fault.needs_canary())
     }
 
     /// A trial was held; one that was not quiet in time may have left something behind.
@@ -183,7 +219,8 @@ impl Stage {
         let url = match &self.database {
             Some(url) => url.clone(),
             None => {
-                let file = walk(self.folder.path()).into_iter().find(|at| at.ends_with("shop.db"));
+                let own = self.own.as_ref().context("--database-url is missing")?;
+                let file = walk(own.folder.path()).into_iter().find(|at| at.ends_with("shop.db"));
                 let file = file.context("the lab has no database")?;
                 let url = format!("sqlite://{}", file.display());
                 url.parse().map_err(anyhow::Error::msg)?
@@ -215,7 +252,8 @@ impl Stage {
         for path in ["/logs", "/traces"] {
             told += &self.get(path, &[("limit", "10000")]).await?.to_string();
         }
-        for entry in walk(self.folder.path()) {
+        let files = self.own.iter().flat_map(|own| walk(own.folder.path()));
+        for entry in files {
             if LOGS.iter().any(|name| entry.ends_with(name)) {
                 told += &fs::read_to_string(entry).unwrap_or_default();
             }
@@ -239,7 +277,8 @@ impl Stage {
                 return Ok(());
             }
             if Instant::now() > deadline {
-                let screen = fs::read_to_string(self.folder.path().join("screen"));
+                let screen = self.own.as_ref().map(|own| own.folder.path().join("screen"));
+                let screen = screen.and_then(|screen| fs::read_to_string(screen).ok());
                 bail!("the lab did not come up: {}", screen.unwrap_or_default());
             }
             sleep(LOOK).await;
@@ -247,7 +286,7 @@ impl Stage {
     }
 }
 
-impl Drop for Stage {
+impl Drop for Own {
     fn drop(&mut self) {
         // What has ended already needs no signal.
         let _ = kill_process(Pid::from_child(&self.process), Signal::INT);
@@ -261,6 +300,8 @@ impl Used {
             Servers::At { database, broker } => {
                 Ok(Self { database: database.clone(), broker: broker.clone(), ..Self::default() })
             }
+            // It has what it uses.
+            Servers::Running { .. } => Ok(Self::default()),
             Servers::Private => {
                 let postgres = Postgres::start().await?;
                 let rabbitmq = RabbitMq::start().await?;
@@ -289,6 +330,11 @@ impl Used {
 fn database(url: Option<&str>) -> anyhow::Result<Option<DatabaseUrl>> {
     let url = url.map(str::parse);
     url.transpose().map_err(|error: String| anyhow::anyhow!("--database-url: {error}"))
+}
+
+fn client() -> anyhow::Result<Client> {
+    let client = Client::builder().no_proxy().timeout(Duration::from_secs(30)).build();
+    client.context("cannot make an HTTP client")
 }
 
 /// Ports that are free now, all of them found before one is let go.
