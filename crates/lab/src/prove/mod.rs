@@ -19,11 +19,19 @@ mod stage;
 mod trial;
 mod variation;
 
-use std::{collections::VecDeque, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    collections::VecDeque,
+    path::PathBuf,
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use anyhow::{Context as _, bail, ensure};
 use faults::{FAULTS, Fault, Needs};
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use order_api::config::DatabaseUrl;
 use testbed::{Postgres, RabbitMq};
 use tokio::{sync::Mutex, time::Instant};
@@ -82,6 +90,14 @@ struct Task {
     seed: u64,
 }
 
+/// What is to be proven, by all lanes together.
+#[derive(Debug)]
+struct Agenda {
+    waiting: Mutex<VecDeque<Task>>,
+    done: AtomicUsize,
+    of: usize,
+}
+
 impl Prove {
     /// Proves them. Exits with 0 if all are proven, 1 if one is not, 2 if that cannot be.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
@@ -108,12 +124,11 @@ impl Prove {
         let tasks =
             (1..=self.seeds).flat_map(|seed| faults.iter().map(move |fault| Task { fault, seed }));
         let tasks: VecDeque<_> = tasks.collect();
-        println!("{} to prove, {} at a time", report::counted(tasks.len(), "fault"), self.lanes);
+        println!("{} to hold, {} at a time", report::counted(tasks.len(), "trial"), self.lanes);
         let stop = instrumentation::shutdown::on_signal();
         let Some(trials) = stop.run_until_cancelled(self.prove(tasks)).await else {
             bail!("stopped; nothing is written");
         };
-        let trials = trials?;
         report::print(&trials, started.elapsed());
         if let Some(folder) = &self.write {
             report::write(folder, &self.command(), &trials)
@@ -161,9 +176,13 @@ impl Prove {
     }
 
     /// Lets each lane take one task after the other.
-    async fn prove(&self, tasks: VecDeque<Task>) -> anyhow::Result<Vec<Trial>> {
+    async fn prove(&self, tasks: VecDeque<Task>) -> Vec<Trial> {
         let lanes = (self.lanes as usize).min(tasks.len());
-        let tasks = Arc::new(Mutex::new(tasks));
+        let agenda = Arc::new(Agenda {
+            of: tasks.len(),
+            waiting: Mutex::new(tasks),
+            done: AtomicUsize::new(0),
+        });
         let database = self.database_url.clone();
         let servers = match (&self.desk, &self.prometheus_url) {
             (Some(desk), Some(prometheus)) => {
@@ -172,10 +191,10 @@ impl Prove {
             _ if self.real => Servers::Private,
             _ => Servers::At { database, broker: self.amqp_url.clone() },
         };
-        let lanes = (0..lanes).map(|number| lane(number, Arc::clone(&tasks), servers.clone()));
-        let mut trials: Vec<_> = try_join_all(lanes).await?.into_iter().flatten().collect();
+        let lanes = (0..lanes).map(|number| lane(number, Arc::clone(&agenda), servers.clone()));
+        let mut trials: Vec<_> = join_all(lanes).await.into_iter().flatten().collect();
         trials.sort_by_key(|trial| (trial.number, trial.seed));
-        Ok(trials)
+        trials
     }
 }
 
@@ -206,23 +225,26 @@ fn next(tasks: &mut VecDeque<Task>, stage: Option<&Stage>) -> Option<Task> {
 
 /// One lab after the other, for as long as there is something to prove: a lab is used again once it
 /// is quiet again, if it runs what the next fault needs.
-async fn lane(
-    number: usize,
-    tasks: Arc<Mutex<VecDeque<Task>>>,
-    servers: Servers,
-) -> anyhow::Result<Vec<Trial>> {
+async fn lane(number: usize, agenda: Arc<Agenda>, servers: Servers) -> Vec<Trial> {
     let (mut trials, mut stage) = (Vec::new(), None::<Stage>);
     loop {
-        let Some(task) = next(&mut *tasks.lock().await, stage.as_ref()) else { break };
-        let mut here = match stage.take().filter(|stage| stage.suits(task.fault)) {
-            Some(stage) => stage,
-            None => Stage::open(number as u64 * 1000 + task.seed, &servers, task.fault).await?,
+        let task = next(&mut *agenda.waiting.lock().await, stage.as_ref());
+        let Some(task) = task else { return trials };
+        let opened = match stage.take().filter(|stage| stage.suits(task.fault)) {
+            Some(stage) => Ok(stage),
+            None => Stage::open(number as u64 * 1000 + task.seed, &servers, task.fault).await,
         };
-        let trial = Trial::hold(&here, task.fault, task.seed).await;
-        report::line(&trial);
-        here.used(trial.quiet_after.is_some());
+        let trial = match opened {
+            Ok(mut here) => {
+                let trial = Trial::hold(&here, task.fault, task.seed).await;
+                here.used(trial.quiet_after.is_some());
+                stage = Some(here);
+                trial
+            }
+            // No proof of anything, and no reason to prove nothing else.
+            Err(error) => Trial::not_held(task.fault, task.seed, &error),
+        };
+        report::line(&trial, agenda.done.fetch_add(1, Ordering::Relaxed) + 1, agenda.of);
         trials.push(trial);
-        stage = Some(here);
     }
-    Ok(trials)
 }

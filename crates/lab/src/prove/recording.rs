@@ -160,6 +160,7 @@ pub(super) async fn take(stage: &Stage) -> anyhow::Result<Numbers> {
     }
     numbers.extend(traces(stage).await?);
     numbers.extend(logs(stage).await?);
+    numbers.values_mut().for_each(|value| *value = rounded(*value));
     Ok(numbers)
 }
 
@@ -220,6 +221,11 @@ async fn logs(stage: &Stage) -> anyhow::Result<Numbers> {
         numbers.insert(format!("logs:warnings of {service}"), per_second(warnings));
     }
     Ok(numbers)
+}
+
+/// With as many digits as it is worth: four that count.
+fn rounded(value: f64) -> f64 {
+    format!("{value:.3e}").parse().unwrap_or(value)
 }
 
 /// The number in the middle; 0 if there is none.

@@ -33,11 +33,11 @@ struct Proof<'a> {
     ablation: Vec<(&'static str, Accuracy)>,
 }
 
-/// Says how one trial ended, as it ends.
-pub(super) fn line(trial: &Trial) {
+/// Says how one trial ended, as it ends, and how many have.
+pub(super) fn line(trial: &Trial, done: usize, of: usize) {
     let mark = if trial.is_proven() { "proven" } else { "NOT PROVEN" };
     println!(
-        "{:<20}seed {:<3}{mark:<12}{}",
+        "{:<20}seed {:<3}{mark:<12}{} ({done} of {of})",
         trial.fault,
         trial.seed,
         if trial.problems.is_empty() { times(trial) } else { trial.problems.join("; ") }

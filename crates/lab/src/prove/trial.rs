@@ -121,6 +121,11 @@ impl Trial {
         }
     }
 
+    /// A trial for which there was no lab.
+    pub(super) fn not_held(fault: &'static Fault, seed: u64, error: &anyhow::Error) -> Self {
+        Self { problems: vec![format!("{error:#}")], ..Self::of(fault, seed) }
+    }
+
     /// A trial of which nothing is known but how everything was.
     #[cfg(test)]
     pub(super) fn recorded(name: &str, seed: u64, rest: Vec<Numbers>, on: Vec<Numbers>) -> Self {
