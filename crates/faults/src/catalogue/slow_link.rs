@@ -62,7 +62,9 @@ pub(super) const FAULT: Fault = Fault {
             ),
         ],
         fires: &["GatewayLatencyBurn"],
-        silent: &["DbPoolSaturated", "DbSlowQueries", "RuntimeLagHigh"],
+        // The first time on a connection a statement is prepared too, in a few round trips more: those
+        // that are rare may come to be slow queries.
+        silent: &["DbPoolSaturated", "RuntimeLagHigh"],
         tells: &[
             told(
                 "latency",
