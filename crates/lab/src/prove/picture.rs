@@ -33,11 +33,11 @@ pub(super) fn heat_map(title: &str, matrix: &Matrix) -> String {
         for (column, cell) in cells.iter().enumerate() {
             let (x, y) = (MARGIN + column * CELL, MARGIN + row * CELL);
             let share = cell.unwrap_or_default();
-            let hue = if row == column { "26 127 55" } else { "207 34 46" };
+            let hue = if row == column { "26,127,55" } else { "207,34,46" };
             let _ = write!(
                 svg,
                 "<rect x=\"{x}\" y=\"{y}\" width=\"{size}\" height=\"{size}\" \
-                 fill=\"rgb({hue} / {share:.2})\" stroke=\"#d0d7de\"/>",
+                 fill=\"rgb({hue})\" fill-opacity=\"{share:.2}\" stroke=\"#d0d7de\"/>",
                 size = CELL - 1
             );
             if let Some(share) = cell.filter(|share| *share > 0.0) {

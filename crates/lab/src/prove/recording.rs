@@ -1,11 +1,12 @@
 //! Numbers that anybody would record who does not know what to look for: the same for every fault.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::Context as _;
+use serde::Serializer;
 use serde_json::Value;
 
 use super::{eyes, stage::Stage};
@@ -223,6 +224,18 @@ async fn logs(stage: &Stage) -> anyhow::Result<Numbers> {
     Ok(numbers)
 }
 
+/// Writes recordings number by number: a name once, and its values in their order.
+pub(super) fn in_columns<S: Serializer>(
+    recordings: &[Numbers],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let names: BTreeSet<_> = recordings.iter().flat_map(BTreeMap::keys).collect();
+    let values = |name: &String| -> Vec<_> {
+        recordings.iter().map(|numbers| numbers.get(name).copied()).collect()
+    };
+    serializer.collect_map(names.into_iter().map(|name| (name, values(name))))
+}
+
 /// With as many digits as it is worth: four that count.
 fn rounded(value: f64) -> f64 {
     format!("{value:.3e}").parse().unwrap_or(value)
@@ -241,4 +254,20 @@ pub(super) fn median(mut numbers: Vec<f64>) -> f64 {
 fn nanos(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recordings_are_written_number_by_number_with_the_digits_that_count() {
+        let first = Numbers::from([("a".to_owned(), rounded(0.123_456)), ("b".to_owned(), 2.0)]);
+        let second = Numbers::from([("a".to_owned(), rounded(-98_765.4))]);
+        let mut text = Vec::new();
+        let mut json = serde_json::Serializer::new(&mut text);
+        in_columns(&[first, second], &mut json).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        assert_eq!(text, r#"{"a":[0.1235,-98770.0],"b":[2.0,null]}"#);
+    }
 }

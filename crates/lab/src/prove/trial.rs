@@ -69,7 +69,9 @@ pub(super) struct Trial {
     #[serde(skip)]
     left: BTreeSet<String>,
     /// How everything was at rest, and while it was on.
+    #[serde(serialize_with = "recording::in_columns")]
     pub(super) rest: Vec<Numbers>,
+    #[serde(serialize_with = "recording::in_columns")]
     pub(super) on: Vec<Numbers>,
 }
 
