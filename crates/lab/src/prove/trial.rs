@@ -30,6 +30,8 @@ const ENOUGH: usize = 4;
 const WATCHED: Duration = Duration::from_secs(75);
 /// How long after what began a fault has passed nothing that is seen can be of it.
 const OVER: Duration = Duration::from_secs(30);
+/// Recordings while it is on, at the least.
+const RECORDED: usize = 4;
 /// Recordings at rest, before it is turned on.
 const RESTING: usize = 5;
 
@@ -179,7 +181,8 @@ impl Trial {
         let nothing = contract.signature.is_empty();
         let within = if nothing { WATCHED } else { WITHIN };
         let (mut ticks, mut enough) = (ticks(), 0);
-        while armed.elapsed() < within && enough < ENOUGH {
+        // One that shows at once stays on until there is something recorded of it.
+        while armed.elapsed() < within && (enough < ENOUGH || self.on.len() < RECORDED) {
             ticks.tick().await;
             let after = armed.elapsed().as_secs_f64();
             self.fired.extend(alerts(stage).await?);
