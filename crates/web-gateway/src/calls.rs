@@ -30,7 +30,7 @@ const LONGEST_WAIT: Duration = Duration::from_millis(500);
 const FAIR_TIME: Duration = Duration::from_secs(1);
 
 /// What a call has to pass before it leaves.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Calls {
     pub(crate) metrics: RequestMetrics,
     pub(crate) bulkhead: Bulkhead,

@@ -137,7 +137,7 @@ fn gateway(
     let own = Standing::new(config.identity.issuer(), Caller::service(Config::SERVICE));
     let own = Transport::new(Present(Arc::new(own)).layer(transport.clone()));
     let theirs = Transport::new(Present(CallersToken).layer(transport));
-    let calls = calls(config, tuning, registry);
+    let calls = Arc::new(calls(config, tuning, registry));
 
     let lifetime = Lifetime { fresh: config.products_fresh, stale: config.products_stale };
     let products = Orders::new(own.clone(), calls.clone());
@@ -175,7 +175,7 @@ fn rate_limit(config: &Config) -> Option<RateLimit> {
 /// asks for too much is refused, whose it is is known, and the routes do the work.
 fn router(
     gateway: Gateway,
-    routes: Router<Gateway>,
+    routes: Router<Arc<Gateway>>,
     rate_limit: Option<RateLimit>,
     observer: Observer,
 ) -> Router {
@@ -184,11 +184,11 @@ fn router(
     routes
         .fallback(routes::not_found)
         .method_not_allowed_fallback(routes::method_not_allowed)
-        .with_state(gateway)
+        .with_state(Arc::new(gateway))
         .layer(from_fn_with_state(auth, auth::identify))
         .layer(option_layer(rate_limit))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn_with_state(observer, observe::observe))
+        .layer(from_fn_with_state(Arc::new(observer), observe::observe))
 }
 
 fn panicked(panic: Box<dyn Any + Send>) -> Response {

@@ -46,7 +46,7 @@ const TRACERESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 const TRACE_URL: HeaderName = HeaderName::from_static("x-trace-url");
 
 /// What is needed around every request.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Observer {
     pub(crate) metrics: Metrics,
     pub(crate) faults: Arc<Switchboard>,
@@ -56,7 +56,7 @@ pub(crate) struct Observer {
 
 /// Does a request under its correlation id and deadline, measures and logs it.
 pub(crate) async fn observe(
-    State(observer): State<Observer>,
+    State(observer): State<Arc<Observer>>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -66,7 +66,7 @@ pub(crate) async fn observe(
     let id = CorrelationId::accept_or_make(given);
     let span = span(endpoint, &request, &id);
     let context = span.context();
-    let mut exchange = Exchange::begin(observer.metrics, observer.faults, endpoint, span);
+    let mut exchange = Exchange::begin(Arc::clone(&observer), endpoint, span);
     request.extensions_mut().insert(Deadline::after(observer.budget.get()));
     let received = Arc::clone(&exchange.received);
     let request = request.map(|body| Body::new(Counted { body, received }));
@@ -130,8 +130,7 @@ fn visible(text: &str) -> HeaderValue {
 /// A request in hand: counted and timed when it is dropped, so that one whose client went away,
 /// and whose work was dropped with it, is counted too.
 struct Exchange {
-    metrics: Metrics,
-    faults: Arc<Switchboard>,
+    observer: Arc<Observer>,
     endpoint: Endpoint,
     span: Span,
     started: Instant,
@@ -144,11 +143,10 @@ struct Exchange {
 }
 
 impl Exchange {
-    fn begin(metrics: Metrics, faults: Arc<Switchboard>, endpoint: Endpoint, span: Span) -> Self {
-        let active = metrics.http_requests_active.hold(endpoint);
+    fn begin(observer: Arc<Observer>, endpoint: Endpoint, span: Span) -> Self {
+        let active = observer.metrics.http_requests_active.hold(endpoint);
         Self {
-            metrics,
-            faults,
+            observer,
             endpoint,
             span,
             started: Instant::now(),
@@ -184,7 +182,7 @@ impl Exchange {
         let placing =
             (self.endpoint.method(), self.endpoint.route()) == (Method::Post, Route::Orders);
         // The other way: to ask for an order is to place one.
-        if placing && self.status_code >= 500 && self.faults.detours(Seam::CountAnswer) {
+        if placing && self.status_code >= 500 && self.observer.faults.detours(Seam::CountAnswer) {
             return StatusCode::CREATED.as_u16();
         }
         self.status_code
@@ -215,7 +213,7 @@ impl Drop for Exchange {
         self.show();
         // Counted and logged inside its trace.
         let _in_hand = self.span.enter();
-        let (metrics, endpoint) = (&self.metrics, self.endpoint);
+        let (metrics, endpoint) = (&self.observer.metrics, self.endpoint);
         let answered = Answered::of(endpoint, self.counted_as());
         metrics.http_requests_total.with(answered).increment(1);
         if let Some(shed) = self.shed {

@@ -1,5 +1,7 @@
 //! The calls to order-api, each within what remains of its request's deadline.
 
+use std::sync::Arc;
+
 use contract::{
     order::{Cart, CustomerId, IdempotencyKey},
     shop::v1::{self as proto, orders_client::OrdersClient},
@@ -31,11 +33,11 @@ pub(crate) struct Filter {
 #[derive(Clone, Debug)]
 pub(crate) struct Orders {
     client: OrdersClient<Transport>,
-    calls: Calls,
+    calls: Arc<Calls>,
 }
 
 impl Orders {
-    pub(crate) fn new(transport: Transport, calls: Calls) -> Self {
+    pub(crate) fn new(transport: Transport, calls: Arc<Calls>) -> Self {
         Self { client: OrdersClient::new(transport), calls }
     }
 
@@ -163,7 +165,7 @@ mod tests {
         let transport = Transport::new(tower::Layer::layer(&layer, wire));
         let config = crate::tests::config_with(&[]);
         let calls = crate::calls(&config, &crate::Tuning::of(&config), &registry);
-        let orders = Orders::new(transport, calls);
+        let orders = Orders::new(transport, Arc::new(calls));
 
         let deadline = Deadline::after(Duration::from_secs(5));
         tokio::time::sleep(Duration::from_millis(10)).await;

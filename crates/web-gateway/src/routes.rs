@@ -31,7 +31,7 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// What the routes need.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Gateway {
     pub(crate) auth: Arc<Auth>,
     pub(crate) orders: Orders,
@@ -43,7 +43,7 @@ pub(crate) struct Gateway {
 }
 
 /// The routes, and the description that they add up to.
-pub(crate) fn routes() -> OpenApiRouter<Gateway> {
+pub(crate) fn routes() -> OpenApiRouter<Arc<Gateway>> {
     OpenApiRouter::new()
         .routes(routes!(place_order, list_orders))
         .routes(routes!(get_order))
@@ -78,7 +78,7 @@ pub(crate) fn routes() -> OpenApiRouter<Gateway> {
         ("Idempotent-Replayed" = String,
          description = "`true` if an earlier request placed it; else absent.")))))]
 async fn place_order(
-    State(gateway): State<Gateway>,
+    State(gateway): State<Arc<Gateway>>,
     Extension(deadline): Extension<Deadline>,
     Extension(caller): Extension<Caller>,
     request: Request,
@@ -109,7 +109,7 @@ async fn place_order(
 #[utoipa::path(get, path = "/orders", tag = "orders", params(query::ListOrders),
     responses((status = 200, body = OrderPage, description = "A page of orders.")))]
 async fn list_orders(
-    State(gateway): State<Gateway>,
+    State(gateway): State<Arc<Gateway>>,
     Extension(deadline): Extension<Deadline>,
     Extension(caller): Extension<Caller>,
     uri: Uri,
@@ -129,7 +129,7 @@ async fn list_orders(
             example = "01980000-0000-7000-8000-000000000000")),
     responses((status = 200, body = Order, description = "The order, as it is now.")))]
 async fn get_order(
-    State(gateway): State<Gateway>,
+    State(gateway): State<Arc<Gateway>>,
     Extension(deadline): Extension<Deadline>,
     Extension(caller): Extension<Caller>,
     OrderId(id): OrderId,
@@ -150,7 +150,7 @@ async fn get_order(
         ("Age" = u64, description = "For how many seconds it has been kept."),
         ("Cache-Control" = String, description = "For how long it is good.")))))]
 async fn list_products(
-    State(gateway): State<Gateway>,
+    State(gateway): State<Arc<Gateway>>,
     Extension(deadline): Extension<Deadline>,
 ) -> Result<Response, Error> {
     gateway.shelf.show(deadline).await
@@ -168,8 +168,8 @@ async fn health() -> &'static str {
 #[utoipa::path(get, path = "/ready", tag = "machines",
     responses((status = 200, body = Readiness, description = "It can."),
               (status = 503, body = Readiness, description = "It waits for what is not met.")))]
-async fn ready(State(gateway): State<Gateway>) -> Response {
-    side::ready(State(gateway.side)).await
+async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
+    side::ready(State(gateway.side.clone())).await
 }
 
 /// What the gateway needs before it can do its work.
@@ -200,8 +200,8 @@ struct Need {
                    (String = "text/plain; version=0.0.4; charset=utf-8"),
                    (String = "application/openmetrics-text; version=1.0.0; charset=utf-8"),
                ))))]
-async fn metrics(State(gateway): State<Gateway>, headers: HeaderMap) -> Response {
-    side::metrics(State(gateway.side), headers).await
+async fn metrics(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Response {
+    side::metrics(State(gateway.side.clone()), headers).await
 }
 
 /// A page to try it
@@ -226,8 +226,8 @@ pub(crate) async fn method_not_allowed() -> Error {
 #[utoipa::path(get, path = "/openapi.json", tag = "machines",
     responses((status = 200, body = Value, content_type = "application/json",
                description = "This description, OpenAPI 3.1.")))]
-async fn describe(State(gateway): State<Gateway>) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], gateway.document).into_response()
+async fn describe(State(gateway): State<Arc<Gateway>>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], gateway.document.clone()).into_response()
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Invalid> {

@@ -3,6 +3,7 @@
 use std::{
     error::Error,
     future::Future,
+    sync::Arc,
     task::{Context, Poll},
     time::Instant,
 };
@@ -78,14 +79,14 @@ pub struct ClientLayer(pub ClientMetrics);
 #[derive(Clone, Debug)]
 pub struct Client<S> {
     inner: S,
-    metrics: ClientMetrics,
+    metrics: Arc<ClientMetrics>,
 }
 
 impl<S> Layer<S> for ClientLayer {
     type Service = Client<S>;
 
     fn layer(&self, inner: S) -> Client<S> {
-        Client { inner, metrics: self.0.clone() }
+        Client { inner, metrics: Arc::new(self.0.clone()) }
     }
 }
 
@@ -118,7 +119,7 @@ where
             ]
         });
         trace::inject(&span.context(), request.headers_mut());
-        let mut attempt = Attempt::begin(self.metrics.clone(), method, span);
+        let mut attempt = Attempt::begin(Arc::clone(&self.metrics), method, span);
         let answer = self.inner.call(request);
         Box::pin(async move {
             let answer = answer.await;
@@ -135,7 +136,7 @@ where
 /// An attempt in hand, counted and timed when it is dropped: one that nobody waits for any more
 /// was canceled.
 struct Attempt {
-    metrics: ClientMetrics,
+    metrics: Arc<ClientMetrics>,
     method: Method,
     span: Span,
     status: CallStatus,
@@ -143,7 +144,7 @@ struct Attempt {
 }
 
 impl Attempt {
-    fn begin(metrics: ClientMetrics, method: Method, span: Span) -> Self {
+    fn begin(metrics: Arc<ClientMetrics>, method: Method, span: Span) -> Self {
         Self { metrics, method, span, status: CallStatus::Cancelled, started: Instant::now() }
     }
 

@@ -1,6 +1,7 @@
 //! The server's side of a gRPC hop.
 
 use std::{
+    sync::Arc,
     task::{Context, Poll},
     time::Instant,
 };
@@ -37,14 +38,14 @@ pub struct ServerLayer(pub ServerMetrics);
 #[derive(Clone, Debug)]
 pub struct Server<S> {
     inner: S,
-    metrics: ServerMetrics,
+    metrics: Arc<ServerMetrics>,
 }
 
 impl<S> Layer<S> for ServerLayer {
     type Service = Server<S>;
 
     fn layer(&self, inner: S) -> Server<S> {
-        Server { inner, metrics: self.0.clone() }
+        Server { inner, metrics: Arc::new(self.0.clone()) }
     }
 }
 
@@ -69,7 +70,7 @@ where
         let id = CorrelationId::accept_or_make(given);
         let span = span(method, &request, &id);
         let context = span.context();
-        let mut call = ServerCall::begin(self.metrics.clone(), method, span);
+        let mut call = ServerCall::begin(Arc::clone(&self.metrics), method, span);
         let answer = self.inner.call(request);
         let work = async move {
             let answer = answer.await;
@@ -99,7 +100,7 @@ fn span<B>(method: Method, request: &Request<B>, id: &CorrelationId) -> Span {
 /// A call in hand: counted and timed when it is dropped, so that a call whose client has gone
 /// away, and whose work is dropped with it, counts as canceled.
 struct ServerCall {
-    metrics: ServerMetrics,
+    metrics: Arc<ServerMetrics>,
     method: Method,
     span: Span,
     status: CallStatus,
@@ -108,7 +109,7 @@ struct ServerCall {
 }
 
 impl ServerCall {
-    fn begin(metrics: ServerMetrics, method: Method, span: Span) -> Self {
+    fn begin(metrics: Arc<ServerMetrics>, method: Method, span: Span) -> Self {
         let active = metrics.grpc_requests_active.hold(method);
         let (status, started) = (CallStatus::Cancelled, Instant::now());
         Self { metrics, method, span, status, started, _active: active }

@@ -1,5 +1,7 @@
 //! The calls to order-api, which knows who may sign in.
 
+use std::sync::Arc;
+
 use contract::{
     order::CustomerId,
     shop::v1::{
@@ -20,11 +22,11 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct Accounts {
     client: AccountsClient<Transport>,
-    calls: Calls,
+    calls: Arc<Calls>,
 }
 
 impl Accounts {
-    pub(crate) fn new(transport: Transport, calls: Calls) -> Self {
+    pub(crate) fn new(transport: Transport, calls: Arc<Calls>) -> Self {
         Self { client: AccountsClient::new(transport), calls }
     }
 

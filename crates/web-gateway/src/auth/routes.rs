@@ -1,5 +1,7 @@
 //! Signing in, and staying so.
 
+use std::sync::Arc;
+
 use axum::{
     Extension, Json,
     extract::{Request, State},
@@ -42,7 +44,7 @@ pub(crate) struct AccessToken {
 #[utoipa::path(post, path = "/auth/login", tag = "identity", request_body = Credentials,
     responses((status = 200, body = Tokens, description = "Signed in.")))]
 pub(crate) async fn login(
-    State(gateway): State<Gateway>,
+    State(gateway): State<Arc<Gateway>>,
     Extension(deadline): Extension<Deadline>,
     request: Request,
 ) -> Result<Json<Tokens>, Error> {
@@ -61,7 +63,7 @@ pub(crate) async fn login(
 #[utoipa::path(post, path = "/auth/refresh", tag = "identity", request_body = Refresh,
     responses((status = 200, body = AccessToken, description = "Still signed in.")))]
 pub(crate) async fn refresh(
-    State(gateway): State<Gateway>,
+    State(gateway): State<Arc<Gateway>>,
     Extension(deadline): Extension<Deadline>,
     request: Request,
 ) -> Result<Json<AccessToken>, Error> {
