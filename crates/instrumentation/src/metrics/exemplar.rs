@@ -4,18 +4,29 @@
 use std::{
     collections::HashMap,
     fmt::Write as _,
-    sync::{Arc, Mutex, RwLock},
+    sync::{
+        Arc, Mutex, RwLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use crate::trace::{self, SpanContext};
 
-/// The latest exemplar of each bucket of one series.
+/// An exemplar for each bucket of one series: of what falls into it, the first in each round.
 #[derive(Debug)]
 pub(crate) struct Slots {
     bounds: &'static [f64],
     /// One for each bound, and one for what lies above the last.
-    slots: Vec<Mutex<Option<Exemplar>>>,
+    slots: Vec<Slot>,
+    round: Arc<AtomicU64>,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    exemplar: Mutex<Option<Exemplar>>,
+    /// The round of the exemplar; 0 if there is none.
+    round: AtomicU64,
 }
 
 #[derive(Clone, Debug)]
@@ -23,32 +34,60 @@ struct Exemplar {
     span: SpanContext,
     value: f64,
     at: SystemTime,
+    /// What stands behind the line of its bucket, once it was shown: most are shown again and again.
+    text: String,
 }
 
-/// The slots of every series, by how the series' bucket lines begin, up to the bound.
-#[derive(Debug, Default)]
-pub(crate) struct Exemplars(RwLock<HashMap<String, Arc<Slots>>>);
+/// The slots of every series, and which round it is: all of them are taken anew in the next.
+#[derive(Debug)]
+pub(crate) struct Exemplars {
+    /// By how the series' bucket lines begin, up to the bound.
+    series: RwLock<HashMap<String, Arc<Slots>>>,
+    round: Arc<AtomicU64>,
+}
+
+impl Default for Exemplars {
+    fn default() -> Self {
+        Self { series: RwLock::default(), round: Arc::new(AtomicU64::new(1)) }
+    }
+}
 
 impl Slots {
-    /// Remembers the trace in hand, if it is recorded. Never waits: of two at once, one is kept.
+    /// Remembers the trace in hand, if it is recorded and the first in this round. Never waits: of two
+    /// at once, one is kept.
     pub(crate) fn record(&self, value: f64) {
-        let Some(span) = trace::current().filter(SpanContext::is_sampled) else { return };
         let slot = &self.slots[self.bounds.partition_point(|bound| *bound < value)];
-        if let Ok(mut slot) = slot.try_lock() {
-            *slot = Some(Exemplar { span, value, at: SystemTime::now() });
+        let round = self.round.load(Relaxed);
+        if slot.round.load(Relaxed) == round {
+            return;
+        }
+        let Some(span) = trace::current().filter(SpanContext::is_sampled) else { return };
+        if let Ok(mut exemplar) = slot.exemplar.try_lock() {
+            *exemplar = Some(Exemplar { span, value, at: SystemTime::now(), text: String::new() });
+            slot.round.store(round, Relaxed);
         }
     }
 
     fn show(&self, bucket: usize, line: &mut String) {
-        let slot = self.slots.get(bucket).and_then(|slot| slot.lock().ok());
-        if let Some(Exemplar { span, value, at }) = slot.as_deref().and_then(Option::as_ref) {
+        let mut slot = self.slots.get(bucket).and_then(|slot| slot.exemplar.lock().ok());
+        if let Some(exemplar) = slot.as_deref_mut().and_then(Option::as_mut) {
+            line.push_str(exemplar.text());
+        }
+    }
+}
+
+impl Exemplar {
+    fn text(&mut self) -> &str {
+        let Self { span, value, at, text } = self;
+        if text.is_empty() {
             let at = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
             let (trace_id, span_id) = (span.trace_id(), span.span_id());
             let _ = write!(
-                line,
+                text,
                 " # {{trace_id=\"{trace_id}\",span_id=\"{span_id}\"}} {value} {at:.3}"
             );
         }
+        text
     }
 }
 
@@ -60,19 +99,24 @@ impl Exemplars {
         labels: &[(&str, &str)],
         bounds: &'static [f64],
     ) -> Arc<Slots> {
-        let slots = (0..=bounds.len()).map(|_| Mutex::new(None)).collect();
-        let slots = Arc::new(Slots { bounds, slots });
+        let slots = (0..=bounds.len()).map(|_| Slot::default()).collect();
+        let slots = Arc::new(Slots { bounds, slots, round: Arc::clone(&self.round) });
         let labels: String =
             labels.iter().map(|(name, value)| format!("{name}=\"{value}\",")).collect();
         let beginning = format!("{name}_bucket{{{labels}le=\"");
-        let mut series = self.0.write().expect("no holder of the lock panics");
+        let mut series = self.series.write().expect("no holder of the lock panics");
         series.insert(beginning, Arc::clone(&slots));
         slots
     }
 
+    /// Begins another round.
+    pub(crate) fn renew(&self) {
+        self.round.fetch_add(1, Relaxed);
+    }
+
     /// The Prometheus text as OpenMetrics 1.0, with the exemplars.
     pub(crate) fn decorate(&self, text: &str) -> String {
-        let series = self.0.read().expect("no holder of the lock panics");
+        let series = self.series.read().expect("no holder of the lock panics");
         let mut whole = String::with_capacity(text.len() * 5 / 4);
         let mut buckets = Buckets { series: &series, beginning: "", slots: None, next: 0 };
         // OpenMetrics has no empty lines.
@@ -194,6 +238,23 @@ mod tests {
             r#"work_seconds_bucket{which="two",le="0.1"} 0.09"#,
         ];
         assert_eq!(shown, expected);
+    }
+
+    #[tokio::test]
+    async fn a_bucket_shows_the_first_of_each_round() {
+        let exemplars = Exemplars::default();
+        let slots = exemplars.register("t_seconds", &[("a", "b")], &[0.5]);
+        let record = async |trace_id| {
+            trace::recorded_elsewhere(trace_id).scope(async { slots.record(0.4) }).await;
+        };
+        let ids = ["1", "2", "3"].map(|digit| digit.repeat(32));
+        record(&ids[0]).await;
+        record(&ids[1]).await;
+        assert!(exemplars.decorate(TEXT).contains(&ids[0]));
+        exemplars.renew();
+        assert!(exemplars.decorate(TEXT).contains(&ids[0]), "it is kept until there is another");
+        record(&ids[2]).await;
+        assert!(exemplars.decorate(TEXT).contains(&ids[2]));
     }
 
     #[test]

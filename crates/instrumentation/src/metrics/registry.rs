@@ -98,10 +98,11 @@ impl Registry {
         self.exemplars.decorate(&self.render())
     }
 
-    /// Folds what was recorded since the last time into buckets; without it, memory grows
-    /// for as long as nobody scrapes.
+    /// Folds what was recorded since the last time into buckets, and lets each bucket have another
+    /// exemplar; without it, memory grows for as long as nobody scrapes.
     pub fn upkeep(&self) {
         self.handle.run_upkeep();
+        self.exemplars.renew();
     }
 
     pub(super) fn counter(
