@@ -26,7 +26,7 @@ pub(super) const FAULT: Fault = Fault {
             name: "length",
             meaning: "length of the text: two more take about three times as long",
             default: 37.0,
-            min: 1.0,
+            min: 30.0,
             max: 42.0,
         },
         share("share of orders with such a text", 0.6),

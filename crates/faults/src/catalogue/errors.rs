@@ -2,9 +2,10 @@
 //!
 //! Storing an order fails as it does when the database drops the connection. order-api answers
 //! `Unavailable`, which `grpc_requests_total` for `PlaceOrder` shows by `status`. The gateway tries
-//! again what has an idempotency key, so that customers see less of it than there is: attempts of
+//! again what has an idempotency key, as four of five orders have, so that customers see less of it than
+//! there is: attempts of
 //! `grpc_client_attempts_total` outnumber requests of `grpc_client_requests_total`, and what fails
-//! three times is a 503 of `http_requests_total` for `POST /orders`. From about half of the orders on
+//! three times, or has no key, is a 503 of `http_requests_total` for `POST /orders`. From about half of the orders on
 //! the gateway's circuit for placing opens (`circuit_breaker_state`). What does not fail is as fast
 //! as ever, reading is untouched, and nothing is half done: a failed order is neither stored nor
 //! has it taken stock.

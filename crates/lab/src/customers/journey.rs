@@ -23,6 +23,8 @@ const TRIES: u32 = 4;
 const FIRST_BACKOFF: Duration = Duration::from_millis(250);
 /// A customer does not wait longer than this, whatever the shop asks for.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
+/// Of so many customers one has an application that sends no idempotency key.
+const ONE_WITHOUT_KEY_OF: u64 = 5;
 /// How often a customer looks whether an order is fulfilled.
 const LOOKS: u32 = 5;
 /// The wait before the first look; doubled for each one after it.
@@ -34,6 +36,8 @@ struct Customer {
     id: String,
     journey: Journey,
     rng: StdRng,
+    /// Whether orders have an idempotency key: those without are not sent again, or there may be two.
+    keyed: bool,
     /// When the next step is wanted: steps follow each other by thinking, not by waiting.
     next: Instant,
 }
@@ -71,7 +75,8 @@ struct Order {
 pub(crate) async fn walk(shop: Arc<Shop>, visit: Visit, demand: Demand, due: Instant) {
     let Visit { customer_id, journey, wishes, seed, .. } = visit;
     let rng = StdRng::seed_from_u64(seed);
-    let mut customer = Customer { shop, id: customer_id, journey, rng, next: due };
+    let keyed = !seed.is_multiple_of(ONE_WITHOUT_KEY_OF);
+    let mut customer = Customer { shop, id: customer_id, journey, rng, keyed, next: due };
     match journey {
         Journey::Browse => customer.browse().await,
         Journey::Order => customer.order(&wishes, demand).await,
@@ -127,7 +132,7 @@ impl Customer {
         Some(served.read::<Products>()?.products)
     }
 
-    /// Sends an order, and again under the same key while the shop cannot say what became of it:
+    /// Sends an order, and again under the same key, if it has one, while the shop cannot say what became of it:
     /// one order is one trace, however often it is sent.
     async fn place(&mut self, items: Vec<Line>) -> Option<Order> {
         let attributes = vec![KeyValue::new(attribute::CUSTOMER_ID, self.id.clone())];
@@ -143,7 +148,7 @@ impl Customer {
                     self.next = Instant::now();
                     return served.read();
                 }
-                Err(unserved) if unserved.again && tries < TRIES => {
+                Err(unserved) if self.keyed && unserved.again && tries < TRIES => {
                     let wait = self.backoff(tries, unserved);
                     self.wait(wait).await;
                 }
@@ -159,8 +164,10 @@ impl Customer {
         key: &str,
         thread: &str,
     ) -> Result<Served, Unserved> {
-        let request = self.request(Method::POST, "/orders", thread);
-        let request = request.header("idempotency-key", key).json(&NewOrder { items });
+        let mut request = self.request(Method::POST, "/orders", thread).json(&NewOrder { items });
+        if self.keyed {
+            request = request.header("idempotency-key", key);
+        }
         self.shop.ask("POST /orders", self.wanted(true), request).await
     }
 
