@@ -20,7 +20,7 @@ mod trial;
 mod variation;
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     path::PathBuf,
     process::ExitCode,
     sync::{
@@ -37,7 +37,7 @@ use testbed::{Postgres, RabbitMq};
 use tokio::{sync::Mutex, time::Instant};
 
 use self::{
-    stage::{Servers, Stage},
+    stage::{Kind, Servers, Stage},
     trial::Trial,
 };
 use crate::{client::BAD_INPUT, desk::database, doctor, proxy};
@@ -56,8 +56,8 @@ pub(crate) struct Prove {
     #[arg(long, default_value_t = 2, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=16))]
     lanes: u32,
 
-    /// A private Postgres and a private RabbitMQ for each lab instead of what is embedded; they must be
-    /// installed.
+    /// A private Postgres and a private RabbitMQ for every lab instead of what is embedded; they must be
+    /// installed. Without it, a fault that needs a Postgres has them alone.
     #[arg(long, conflicts_with_all = ["database_url", "amqp_url"])]
     real: bool,
 
@@ -93,9 +93,20 @@ struct Task {
 /// What is to be proven, by all lanes together.
 #[derive(Debug)]
 struct Agenda {
-    waiting: Mutex<VecDeque<Task>>,
+    waiting: Mutex<Waiting>,
     done: AtomicUsize,
     of: usize,
+}
+
+/// What is waiting, by the kind of lab that it needs.
+#[derive(Debug, Default)]
+struct Waiting(BTreeMap<Kind, Queue>);
+
+#[derive(Debug, Default)]
+struct Queue {
+    tasks: VecDeque<Task>,
+    /// How many labs there are for them.
+    labs: usize,
 }
 
 impl Prove {
@@ -114,8 +125,9 @@ impl Prove {
             "a proof needs Prometheus; install it (prometheus.io/download)"
         );
         if self.real {
-            let installed = Postgres::available().and(RabbitMq::available());
-            installed.map_err(anyhow::Error::msg).context("a proof on real servers needs them")?;
+            installed()
+                .map_err(anyhow::Error::msg)
+                .context("a proof on real servers needs them")?;
         }
         let own = self.database_url.is_some() || self.amqp_url.is_some() || self.desk.is_some();
         ensure!(!own || self.lanes == 1, "labs side by side would share them; add --lanes 1");
@@ -123,7 +135,7 @@ impl Prove {
         let started = Instant::now();
         let tasks =
             (1..=self.seeds).flat_map(|seed| faults.iter().map(move |fault| Task { fault, seed }));
-        let tasks: VecDeque<_> = tasks.collect();
+        let tasks: Vec<_> = tasks.collect();
         println!("{} to hold, {} at a time", report::counted(tasks.len(), "trial"), self.lanes);
         let stop = instrumentation::shutdown::on_signal();
         let Some(trials) = stop.run_until_cancelled(self.prove(tasks)).await else {
@@ -152,16 +164,16 @@ impl Prove {
         Ok(here)
     }
 
-    /// What a lab of its own offers: it has a SQLite file, if no Postgres.
+    /// What a lab of its own offers: with nothing given, what is installed here.
     fn offers(&self) -> Needs {
-        if self.real || self.desk.is_some() {
-            return Needs::Proxy;
-        }
-        let url = self.database_url.as_ref().and_then(|url| url.parse::<DatabaseUrl>().ok());
-        match (url.map(|url| database::offers(Some(&url))), &self.database_url) {
-            (None, _) => Needs::Database,
-            (Some(Needs::Postgres), Some(url)) if proxy::server_of(url).is_some() => Needs::Proxy,
-            (Some(offers), _) => offers,
+        match &self.database_url {
+            _ if self.real || self.desk.is_some() => Needs::Proxy,
+            None if self.amqp_url.is_some() || installed().is_err() => Needs::Database,
+            None => Needs::Proxy,
+            Some(url) => match database::offers(url.parse::<DatabaseUrl>().ok().as_ref()) {
+                Needs::Postgres if proxy::server_of(url).is_some() => Needs::Proxy,
+                offers => offers,
+            },
         }
     }
 
@@ -176,21 +188,22 @@ impl Prove {
     }
 
     /// Lets each lane take one task after the other.
-    async fn prove(&self, tasks: VecDeque<Task>) -> Vec<Trial> {
+    async fn prove(&self, tasks: Vec<Task>) -> Vec<Trial> {
         let lanes = (self.lanes as usize).min(tasks.len());
-        let agenda = Arc::new(Agenda {
-            of: tasks.len(),
-            waiting: Mutex::new(tasks),
-            done: AtomicUsize::new(0),
-        });
         let database = self.database_url.clone();
         let servers = match (&self.desk, &self.prometheus_url) {
             (Some(desk), Some(prometheus)) => {
                 Servers::Running { desk: desk.clone(), prometheus: prometheus.clone(), database }
             }
             _ if self.real => Servers::Private,
+            _ if database.is_none() && self.amqp_url.is_none() => Servers::AsNeeded,
             _ => Servers::At { database, broker: self.amqp_url.clone() },
         };
+        let agenda = Arc::new(Agenda {
+            of: tasks.len(),
+            waiting: Mutex::new(Waiting::new(tasks, &servers)),
+            done: AtomicUsize::new(0),
+        });
         let lanes = (0..lanes).map(|number| lane(number, Arc::clone(&agenda), servers.clone()));
         let mut trials: Vec<_> = join_all(lanes).await.into_iter().flatten().collect();
         trials.sort_by_key(|trial| (trial.number, trial.seed));
@@ -199,8 +212,13 @@ impl Prove {
 }
 
 /// What is missing where a fault cannot be turned on.
-const MISSING: &str =
-    "a Postgres (--real, or --database-url postgres://user:password@host/database)";
+const MISSING: &str = "a Postgres (install Postgres and RabbitMQ, or give --database-url \
+                       postgres://user:password@host/database)";
+
+/// Whether there are servers to start, or which is missing.
+fn installed() -> Result<(), String> {
+    Postgres::available().and(RabbitMq::available())
+}
 
 fn find(name: &str, elsewhere: &[&'static Fault]) -> Result<&'static Fault, String> {
     let Some(fault) = faults::find(name) else {
@@ -216,35 +234,83 @@ fn find(name: &str, elsewhere: &[&'static Fault]) -> Result<&'static Fault, Stri
     }
 }
 
-/// The next task: one for which this lab need not be left, if there is one.
-fn next(tasks: &mut VecDeque<Task>, stage: Option<&Stage>) -> Option<Task> {
-    let suits = |task: &Task| stage.is_none_or(|stage| stage.suits(task.fault));
-    let place = tasks.iter().position(suits).unwrap_or_default();
-    tasks.remove(place)
+impl Waiting {
+    fn new(tasks: Vec<Task>, servers: &Servers) -> Self {
+        let mut waiting = Self::default();
+        for task in tasks {
+            waiting.0.entry(servers.kind(task.fault)).or_default().tasks.push_back(task);
+        }
+        waiting
+    }
+
+    /// The next task for whoever has a lab of this kind: one for which it need not be left, or else one of
+    /// the kind for which most are waiting for each lab.
+    fn next(&mut self, kind: Option<Kind>) -> Option<(Kind, Task)> {
+        if let Some(kind) = kind
+            && let Some(queue) = self.0.get_mut(&kind)
+        {
+            if let Some(task) = queue.tasks.pop_front() {
+                return Some((kind, task));
+            }
+            queue.labs -= 1;
+        }
+        let waiting = self.0.iter_mut().filter(|(_, queue)| !queue.tasks.is_empty());
+        let (kind, queue) =
+            waiting.max_by_key(|(_, queue)| 1000 * queue.tasks.len() / (queue.labs + 1))?;
+        queue.labs += 1;
+        Some((*kind, queue.tasks.pop_front()?))
+    }
 }
 
-/// One lab after the other, for as long as there is something to prove: a lab is used again once it
-/// is quiet again, if it runs what the next fault needs.
+/// One lab after the other, for as long as there is something to prove: a lab is used again if it is
+/// quiet again, and something still needs its kind.
 async fn lane(number: usize, agenda: Arc<Agenda>, servers: Servers) -> Vec<Trial> {
-    let (mut trials, mut stage) = (Vec::new(), None::<Stage>);
+    let (mut trials, mut kind, mut stage) = (Vec::new(), None, None::<Stage>);
     loop {
-        let task = next(&mut *agenda.waiting.lock().await, stage.as_ref());
-        let Some(task) = task else { return trials };
-        let opened = match stage.take().filter(|stage| stage.suits(task.fault)) {
+        let task = agenda.waiting.lock().await.next(kind);
+        let Some((needed, Task { fault, seed })) = task else { return trials };
+        if kind.replace(needed) != Some(needed) {
+            stage = None;
+        }
+        let opened = match stage.take() {
             Some(stage) => Ok(stage),
-            None => Stage::open(number as u64 * 1000 + task.seed, &servers, task.fault).await,
+            None => Stage::open(number as u64 * 1000 + seed, &servers, needed).await,
         };
         let trial = match opened {
-            Ok(mut here) => {
-                let trial = Trial::hold(&here, task.fault, task.seed).await;
-                here.used(trial.quiet_after.is_some());
-                stage = Some(here);
+            Ok(here) => {
+                let trial = Trial::hold(&here, fault, seed).await;
+                // One that was not quiet in time may have left something behind.
+                stage = trial.quiet_after.is_some().then_some(here);
                 trial
             }
             // No proof of anything, and no reason to prove nothing else.
-            Err(error) => Trial::not_held(task.fault, task.seed, &error),
+            Err(error) => Trial::not_held(fault, seed, &error),
         };
         report::line(&trial, agenda.done.fetch_add(1, Ordering::Relaxed) + 1, agenda.of);
         trials.push(trial);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_lab_is_kept_for_as_long_as_its_kind_is_needed() {
+        let tasks = FAULTS.iter().map(|fault| Task { fault, seed: 1 }).collect();
+        let mut waiting = Waiting::new(tasks, &Servers::AsNeeded);
+        let kinds = waiting.0.len();
+        assert_eq!(kinds, 3, "plain, with a canary, with servers");
+        let mut lanes = [None; 8];
+        let (mut taken, mut opened) = (0, 0);
+        for turn in 0.. {
+            let lane = &mut lanes[turn % 8];
+            let Some((needed, task)) = waiting.next(*lane) else { break };
+            assert_eq!(Servers::AsNeeded.kind(task.fault), needed);
+            opened += usize::from(lane.replace(needed) != Some(needed));
+            taken += 1;
+        }
+        assert_eq!(taken, FAULTS.len());
+        assert!(opened <= 8 + kinds, "{opened} labs were opened");
     }
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use faults::{Fault, contract::Sql};
+use faults::{Fault, Needs, contract::Sql};
 use order_api::config::DatabaseUrl;
 use reqwest::Client;
 use rustix::process::{Pid, Signal, kill_process};
@@ -56,10 +56,21 @@ const LOGS: [&str; 4] =
 pub(super) enum Servers {
     /// These, or what is embedded.
     At { database: Option<String>, broker: Option<String> },
-    /// A private Postgres and RabbitMQ for each.
+    /// A private Postgres and RabbitMQ for each that needs them; else what is embedded.
+    AsNeeded,
+    /// The same for each.
     Private,
     /// There is a lab already, and this is its database.
     Running { desk: String, prometheus: String, database: Option<String> },
+}
+
+/// What there must be in a lab for some faults, and not for others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Kind {
+    /// order-api runs twice.
+    canary: bool,
+    /// It has a private Postgres and RabbitMQ.
+    private: bool,
 }
 
 /// What one lab uses of others.
@@ -89,25 +100,22 @@ pub(super) struct Stage {
     pub(super) desk: String,
     pub(super) prometheus: String,
     sides: Vec<String>,
-    /// Whether order-api runs twice.
-    canary: bool,
     /// None if it is the lab's own.
     database: Option<DatabaseUrl>,
     /// Servers that nobody else uses.
     _private: Option<(Postgres, RabbitMq)>,
     /// What numbers in the database were when they were first looked at, by their queries.
     numbers: Mutex<BTreeMap<&'static str, i64>>,
-    like_new: bool,
 }
 
 impl Stage {
-    /// Starts a lab in which this fault can be turned on, and waits until it knows what is usual.
-    pub(super) async fn open(seed: u64, servers: &Servers, fault: &Fault) -> anyhow::Result<Self> {
+    /// Starts a lab of this kind, and waits until it knows what is usual.
+    pub(super) async fn open(seed: u64, servers: &Servers, kind: Kind) -> anyhow::Result<Self> {
         if let Servers::Running { desk, prometheus, database } = servers {
             return Self::join(desk, prometheus, database.as_deref()).await;
         }
-        let canary = fault.needs_canary();
-        let used = Used::of(servers).await?;
+        let canary = kind.canary;
+        let used = Used::of(servers, kind).await?;
         let folder = tempfile::tempdir().context("cannot create a folder for a lab")?;
         let ports = free_ports().context("cannot find free ports")?;
         let screen =
@@ -139,11 +147,9 @@ impl Stage {
             desk: at(0),
             prometheus: at(1),
             sides: [at(3), at(5), at(6)].into_iter().chain(canary.then(|| at(11))).collect(),
-            canary,
             database: database(used.database.as_deref())?,
             _private: used.private,
             numbers: Mutex::default(),
-            like_new: true,
         };
         stage.comes_up().await?;
         sleep(WARM).await;
@@ -152,37 +158,22 @@ impl Stage {
 
     /// Uses the lab that runs there, with as many customers as in others.
     async fn join(desk: &str, prometheus: &str, url: Option<&str>) -> anyhow::Result<Self> {
-        let mut stage = Self {
+        let stage = Self {
             own: None,
             client: client()?,
             desk: desk.trim_end_matches('/').to_owned(),
             prometheus: prometheus.trim_end_matches('/').to_owned(),
             sides: Vec::new(),
-            canary: false,
             database: database(url)?,
             _private: None,
             numbers: Mutex::default(),
-            like_new: true,
         };
-        let status = stage.get("/status", &[]).await.context("the control desk does not answer")?;
-        let services = status["services"].as_array().context("the control desk has no services")?;
-        stage.canary = services.iter().any(|service| service["canary"] == true);
+        stage.get("/status", &[]).await.context("the control desk does not answer")?;
         let change = stage.client.put(format!("{}/load", stage.desk));
         let changed = change.body(format!("rate={RATE}")).send().await?.error_for_status();
         changed.context("cannot let customers come")?;
         sleep(WARM).await;
         Ok(stage)
-    }
-
-    /// Whether a trial of this fault can be held here.
-    pub(super) fn suits(&self, fault: &Fault) -> bool {
-        // A lab that ran before is what there is.
-        self.own.is_none() || (self.like_new && self.canary == fault.needs_canary())
-    }
-
-    /// A trial was held; one that was not quiet in time may have left something behind.
-    pub(super) fn used(&mut self, quiet: bool) {
-        self.like_new = quiet;
     }
 
     /// Asks the desk.
@@ -294,15 +285,30 @@ impl Drop for Own {
     }
 }
 
+impl Servers {
+    /// The kind of lab in which this fault can be turned on.
+    pub(super) fn kind(&self, fault: &Fault) -> Kind {
+        let canary = fault.needs_canary();
+        match self {
+            Self::At { .. } => Kind { canary, private: false },
+            Self::AsNeeded => Kind { canary, private: fault.needs() > Needs::Database },
+            Self::Private => Kind { canary, private: true },
+            // It is what it is.
+            Self::Running { .. } => Kind::default(),
+        }
+    }
+}
+
 impl Used {
-    async fn of(servers: &Servers) -> anyhow::Result<Self> {
+    async fn of(servers: &Servers, kind: Kind) -> anyhow::Result<Self> {
         match servers {
             Servers::At { database, broker } => {
                 Ok(Self { database: database.clone(), broker: broker.clone(), ..Self::default() })
             }
             // It has what it uses.
             Servers::Running { .. } => Ok(Self::default()),
-            Servers::Private => {
+            Servers::AsNeeded | Servers::Private if !kind.private => Ok(Self::default()),
+            Servers::AsNeeded | Servers::Private => {
                 let postgres = Postgres::start().await?;
                 let rabbitmq = RabbitMq::start().await?;
                 let metrics = rabbitmq.metrics_url();

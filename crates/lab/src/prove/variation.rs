@@ -7,7 +7,7 @@ use serde::Serialize;
 /// A fault is turned on so many seconds later, at most: within two scrapes, so that it falls anywhere
 /// between them.
 const LATEST_S: f64 = 10.0;
-/// By what share its parameters differ from their defaults, at most.
+/// By what share of their defaults, and of their ranges, its parameters differ at most.
 const SPREAD: f64 = 0.1;
 
 /// How one trial differs from others of the same fault.
@@ -26,14 +26,14 @@ impl Variation {
             fault.name.bytes().fold(seed, |hash, byte| hash.wrapping_mul(31) ^ u64::from(byte));
         let mut chance = StdRng::seed_from_u64(named);
         let onset_s = (chance.random::<f64>() * LATEST_S * 10.0).round() / 10.0;
-        let mut other = |value: f64, least: f64, most: f64| {
-            let factor = 1.0 + SPREAD * (2.0 * chance.random::<f64>() - 1.0);
-            (value * factor).clamp(least, most)
-        };
-        let parameters = fault.parameters.iter().filter(|_| seed > 1);
+        // Nine in ten of what is all of them by default is something else.
+        let parameters = fault.parameters.iter().filter(|known| known.default < known.max);
         let settings = parameters
+            .filter(|_| seed > 1)
             .map(|known| {
-                let value = other(known.default, known.min, known.max);
+                let spread = SPREAD * known.default.min(known.max - known.min);
+                let other = known.default + spread * (2.0 * chance.random::<f64>() - 1.0);
+                let value = other.clamp(known.min, known.max);
                 // Whatever counts something is a whole number.
                 let counts = known.default.fract() == 0.0 && known.default > 1.0;
                 (known.name, if counts { value.round() } else { (value * 1e4).round() / 1e4 })
