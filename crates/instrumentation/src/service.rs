@@ -13,7 +13,7 @@ use clap::Args;
 use tokio::runtime;
 use tokio_util::sync::CancellationToken;
 
-use crate::{config, export, logs, shutdown};
+use crate::{config, export, logs, process, shutdown};
 
 /// The settings of a service.
 pub trait Config: Args {
@@ -39,6 +39,7 @@ where
     F: FnOnce(C, CancellationToken) -> R,
     R: Future<Output = anyhow::Result<()>>,
 {
+    process::refuse_huge_pages();
     let matches = command::<C>().get_matches_from(arguments);
     let config = C::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     if matches.subcommand_name() == Some("healthcheck") {

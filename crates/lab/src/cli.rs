@@ -216,6 +216,7 @@ struct Guard {
 /// Exits with 0 if it went well, 1 if it did not or the control desk is not there, 2 if what was
 /// asked for is not possible.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    instrumentation::process::refuse_huge_pages();
     let Cli { command, up } = Cli::parse_from(arguments);
     run(command.unwrap_or(Command::Up(up))).unwrap_or_else(|error| {
         eprintln!("lab: {error:#}");

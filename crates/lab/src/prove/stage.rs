@@ -114,6 +114,16 @@ impl Stage {
         if let Servers::Running { desk, prometheus, database } = servers {
             return Self::join(desk, prometheus, database.as_deref()).await;
         }
+        // A port that was free may be taken by whoever else looks for one.
+        let stage = match Self::start(seed, servers, kind).await {
+            Err(_) => Self::start(seed, servers, kind).await?,
+            stage => stage?,
+        };
+        sleep(WARM).await;
+        Ok(stage)
+    }
+
+    async fn start(seed: u64, servers: &Servers, kind: Kind) -> anyhow::Result<Self> {
         let canary = kind.canary;
         let used = Used::of(servers, kind).await?;
         let folder = tempfile::tempdir().context("cannot create a folder for a lab")?;
@@ -152,7 +162,6 @@ impl Stage {
             numbers: Mutex::default(),
         };
         stage.comes_up().await?;
-        sleep(WARM).await;
         Ok(stage)
     }
 

@@ -16,6 +16,7 @@ in_both_worlds!(
     every_journey_is_one_tree_of_spans,
     what_was_given_up_is_a_trace_too,
     an_order_whose_worker_dies_stays_one_trace,
+    an_order_whose_message_comes_again_stays_one_trace,
 );
 
 /// What a placed order goes through in order-api, with an idempotency key.
@@ -157,13 +158,8 @@ fulfillment-worker consumer process fulfillment.orders parked error
 async fn an_order_whose_worker_dies_stays_one_trace(world: World) {
     let shop = world.shop();
     // The worker that dies takes its time, and the next one does not.
-    let side = format!("http://127.0.0.1:{}/control/seams", world.lab.worker_side_port);
     let effect = json!({"delay": {"median_ms": 600_000.0, "share": 1.0}});
-    let arming = json!([{
-        "id": Uuid::now_v7(), "seam": "fulfill_order", "effect": effect, "remaining_ms": 600_000,
-    }]);
-    let armed = reqwest::Client::new().put(side).json(&arming).send().await.expect("an answer");
-    assert_eq!(armed.status(), 204);
+    strike_worker(&world, Some(("fulfill_order", effect))).await;
     let answer = shop.post(&cart("TEA-002", 1), "dies").await.expect("an answer");
     let trace_id = trace_id(&answer);
     // The worker has asked about the order, and is picking.
@@ -176,6 +172,46 @@ async fn an_order_whose_worker_dies_stays_one_trace(world: World) {
         .expect("it was waited for");
     assert_eq!(redelivered["attributes"]["messaging.message.redelivered"], true);
     assert_eq!(redelivered["attributes"]["outcome"], "fulfilled");
+}
+
+/// The worker stays; its connection does not, each time that it has done its work.
+async fn an_order_whose_message_comes_again_stays_one_trace(world: World) {
+    strike_worker(&world, Some(("settle_message", json!({"detour": {"share": 1.0}})))).await;
+    let answer = world.shop().post(&cart("TEA-002", 1), "again").await.expect("an answer");
+    let trace_id = trace_id(&answer);
+    let process = "process fulfillment.orders";
+    eventually(PATIENCE, "the message comes again", || async {
+        let spans = spans_of(&world.lab, &trace_id).await?;
+        (spans.iter().filter(|span| is(span, process)).count() >= 2).then_some(())
+    })
+    .await;
+    strike_worker(&world, None).await;
+    // One root, no orphan.
+    tree_with(&world.lab, &trace_id, process, 2).await;
+    let spans = spans_with(&world.lab, &trace_id, process, 2).await;
+    let mut taken: Vec<_> = spans.iter().filter(|span| is(span, process)).collect();
+    taken.sort_by_key(|span| span["start_unix_nano"].as_u64());
+    for (time, span) in taken.iter().enumerate() {
+        let expected = if time == 0 { "fulfilled" } else { "duplicate" };
+        assert_eq!(span["attributes"]["outcome"], expected, "{span}");
+        let marked = span["attributes"]["messaging.message.redelivered"] == true;
+        assert_eq!(marked, time > 0, "{span}");
+        assert_eq!(span["parent_span_id"], taken[0]["parent_span_id"], "{span}");
+    }
+}
+
+/// Has the worker struck at a seam from now on, or no longer.
+async fn strike_worker(world: &World, strike: Option<(&str, Value)>) {
+    let side = format!("http://127.0.0.1:{}/control/seams", world.lab.worker_side_port);
+    let id = Uuid::now_v7();
+    let arming: Vec<_> = strike
+        .into_iter()
+        .map(|(seam, effect)| {
+            json!({"id": id, "seam": seam, "effect": effect, "remaining_ms": 600_000})
+        })
+        .collect();
+    let armed = reqwest::Client::new().put(side).json(&arming).send().await.expect("an answer");
+    assert_eq!(armed.status(), 204);
 }
 
 /// The trace that an answer was made in, as it says itself.
@@ -206,13 +242,10 @@ async fn ask(
 /// in which every service would have sent spans again and again.
 async fn spans_with(lab: &Lab, trace_id: &str, name: &str, times: usize) -> Vec<Value> {
     let mut before = 0;
-    let url = format!("http://127.0.0.1:{}/traces/{trace_id}", lab.desk_port);
     loop {
         let what = format!("trace {trace_id} has {times} {name}");
         let spans: Vec<Value> = eventually(PATIENCE, &what, || async {
-            let request = reqwest::Client::new().get(&url).header("accept", "application/json");
-            let trace: Value = request.send().await.ok()?.json().await.ok()?;
-            let spans = trace["spans"].as_array()?.clone();
+            let spans = spans_of(lab, trace_id).await?;
             let named = spans.iter().filter(|span| is(span, name));
             (named.count() >= times).then_some(spans)
         })
@@ -223,6 +256,14 @@ async fn spans_with(lab: &Lab, trace_id: &str, name: &str, times: usize) -> Vec<
         before = spans.len();
         tokio::time::sleep(Duration::from_secs(3)).await;
     }
+}
+
+/// The spans of a trace that have come so far.
+async fn spans_of(lab: &Lab, trace_id: &str) -> Option<Vec<Value>> {
+    let url = format!("http://127.0.0.1:{}/traces/{trace_id}", lab.desk_port);
+    let request = reqwest::Client::new().get(url).header("accept", "application/json");
+    let trace: Value = request.send().await.ok()?.json().await.ok()?;
+    Some(trace["spans"].as_array()?.clone())
 }
 
 fn is(span: &Value, name: &str) -> bool {
