@@ -71,6 +71,11 @@ pub(super) const FAULT: Fault = Fault {
                 r#"histogram_quantile(0.99, sum by (le) (rate(runtime_lag_seconds_bucket{job="order-api"}[30s]))) < 0.1"#,
             ),
             told(
+                "deadlock",
+                "no transaction is done again",
+                "sum(rate(db_transaction_retries_total[1m])) < 0.01",
+            ),
+            told(
                 "missing-index",
                 "listing orders is as fast as ever",
                 r#"histogram_quantile(0.9, sum by (le) (rate(db_statement_duration_seconds_bucket{query="list_orders"}[30s]))) < 0.1"#,

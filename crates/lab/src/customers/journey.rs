@@ -24,7 +24,7 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(250);
 /// A customer does not wait longer than this, whatever the shop asks for.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 /// Of so many customers one has an application that sends no idempotency key.
-const ONE_WITHOUT_KEY_OF: u64 = 5;
+const ONE_WITHOUT_KEY_OF: u64 = 10;
 /// How often a customer looks whether an order is fulfilled.
 const LOOKS: u32 = 5;
 /// The wait before the first look; doubled for each one after it.

@@ -50,14 +50,32 @@ pub(super) async fn value(stage: &Stage, query: &str) -> anyhow::Result<Option<f
     Ok(text.and_then(|text| text.parse().ok()).filter(|value: &f64| value.is_finite()))
 }
 
+/// Alerts that fire.
+#[derive(Debug, Default)]
+pub(super) struct Alerts {
+    pub(super) all: BTreeSet<String>,
+    /// Without tickets of a promise in a lab that was used before: they look back a quarter of an hour,
+    /// and may speak of what was on then.
+    pub(super) of_now: BTreeSet<String>,
+}
+
 /// The alerts that fire.
-pub(super) async fn alerts(stage: &Stage) -> anyhow::Result<BTreeSet<String>> {
+pub(super) async fn alerts(stage: &Stage) -> anyhow::Result<Alerts> {
     let url = format!("{}/api/v1/alerts", stage.prometheus);
     let answer: Value = stage.client.get(url).send().await?.error_for_status()?.json().await?;
     let all = answer["data"]["alerts"].as_array().context("Prometheus lists no alerts")?;
-    let firing = all.iter().filter(|alert| alert["state"] == "firing");
-    let names = firing.filter_map(|alert| alert["labels"]["alertname"].as_str());
-    Ok(names.map(str::to_owned).collect())
+    let mut alerts = Alerts::default();
+    for labels in
+        all.iter().filter(|alert| alert["state"] == "firing").map(|alert| &alert["labels"])
+    {
+        let name = labels["alertname"].as_str().unwrap_or_default().to_owned();
+        let looks_back = labels["severity"] == "ticket" && labels["slo"].is_string();
+        if !(looks_back && stage.used) {
+            alerts.of_now.insert(name.clone());
+        }
+        alerts.all.insert(name);
+    }
+    Ok(alerts)
 }
 
 async fn query_all(stage: &Stage, query: &str) -> anyhow::Result<Vec<Value>> {

@@ -132,7 +132,8 @@ impl Prove {
         let own = self.database_url.is_some() || self.amqp_url.is_some() || self.desk.is_some();
         ensure!(!own || self.lanes == 1, "labs side by side would share them; add --lanes 1");
 
-        let started = Instant::now();
+        // Hours later there may be another.
+        let (started, revision) = (Instant::now(), report::revision());
         let tasks =
             (1..=self.seeds).flat_map(|seed| faults.iter().map(move |fault| Task { fault, seed }));
         let tasks: Vec<_> = tasks.collect();
@@ -143,7 +144,7 @@ impl Prove {
         };
         report::print(&trials, started.elapsed());
         if let Some(folder) = &self.write {
-            report::write(folder, &self.command(), &trials)
+            report::write(folder, &self.command(), &revision, &trials)
                 .context("cannot write what was found")?;
         }
         let proven = trials.iter().all(Trial::is_proven);
@@ -244,7 +245,7 @@ impl Waiting {
     }
 
     /// The next task for whoever has a lab of this kind: one for which it need not be left, or else one of
-    /// the kind for which most are waiting for each lab.
+    /// the kind for which most is to be done in each lab.
     fn next(&mut self, kind: Option<Kind>) -> Option<(Kind, Task)> {
         if let Some(kind) = kind
             && let Some(queue) = self.0.get_mut(&kind)
@@ -255,8 +256,9 @@ impl Waiting {
             queue.labs -= 1;
         }
         let waiting = self.0.iter_mut().filter(|(_, queue)| !queue.tasks.is_empty());
-        let (kind, queue) =
-            waiting.max_by_key(|(_, queue)| 1000 * queue.tasks.len() / (queue.labs + 1))?;
+        let left =
+            |kind: &Kind, queue: &Queue| kind.weight() * queue.tasks.len() / (queue.labs + 1);
+        let (kind, queue) = waiting.max_by_key(|(kind, queue)| left(kind, queue))?;
         queue.labs += 1;
         Some((*kind, queue.tasks.pop_front()?))
     }
@@ -277,8 +279,9 @@ async fn lane(number: usize, agenda: Arc<Agenda>, servers: Servers) -> Vec<Trial
             None => Stage::open(number as u64 * 1000 + seed, &servers, needed).await,
         };
         let trial = match opened {
-            Ok(here) => {
+            Ok(mut here) => {
                 let trial = Trial::hold(&here, fault, seed).await;
+                here.used = true;
                 // One that was not quiet in time may have left something behind.
                 stage = trial.quiet_after.is_some().then_some(here);
                 trial

@@ -58,8 +58,13 @@ pub(super) fn print(trials: &[Trial], took: Duration) {
     }
 }
 
-/// Writes the page, the pictures and the numbers.
-pub(super) fn write(folder: &Path, command: &str, trials: &[Trial]) -> anyhow::Result<()> {
+/// Writes the page, the pictures and the numbers of what was proven of a revision.
+pub(super) fn write(
+    folder: &Path,
+    command: &str,
+    revision: &str,
+    trials: &[Trial],
+) -> anyhow::Result<()> {
     let pictures = folder.join("proof");
     fs::create_dir_all(&pictures).context("cannot create a folder")?;
     let contracts = matrix::contracts(trials);
@@ -85,11 +90,10 @@ pub(super) fn write(folder: &Path, command: &str, trials: &[Trial]) -> anyhow::R
             ),
         )?;
     }
-    let revision = revision();
-    let page = page(&revision, command, trials, &contracts, blind.as_ref(), &ablation);
+    let page = page(revision, command, trials, &contracts, blind.as_ref(), &ablation);
     fs::write(folder.join("proof.md"), page)?;
     let proof = Proof {
-        revision: &revision,
+        revision,
         journeys_per_second: RATE,
         trials,
         contracts: &contracts,
@@ -101,8 +105,8 @@ pub(super) fn write(folder: &Path, command: &str, trials: &[Trial]) -> anyhow::R
     Ok(())
 }
 
-/// What was proven: the commit, as far as git knows it here.
-fn revision() -> String {
+/// What is proven: the commit, as far as git knows it here.
+pub(super) fn revision() -> String {
     let described = Command::new("git").args(["describe", "--always", "--dirty"]).output();
     let commit = described.ok().filter(|output| output.status.success());
     let commit = commit.and_then(|output| String::from_utf8(output.stdout).ok());

@@ -106,6 +106,8 @@ pub(super) struct Stage {
     _private: Option<(Postgres, RabbitMq)>,
     /// What numbers in the database were when they were first looked at, by their queries.
     numbers: Mutex<BTreeMap<&'static str, i64>>,
+    /// Whether something was on in it before.
+    pub(super) used: bool,
 }
 
 impl Stage {
@@ -160,6 +162,7 @@ impl Stage {
             database: database(used.database.as_deref())?,
             _private: used.private,
             numbers: Mutex::default(),
+            used: false,
         };
         stage.comes_up().await?;
         Ok(stage)
@@ -176,6 +179,8 @@ impl Stage {
             database: database(url)?,
             _private: None,
             numbers: Mutex::default(),
+            // Who knows.
+            used: true,
         };
         stage.get("/status", &[]).await.context("the control desk does not answer")?;
         let change = stage.client.put(format!("{}/load", stage.desk));
@@ -291,6 +296,13 @@ impl Drop for Own {
         // What has ended already needs no signal.
         let _ = kill_process(Pid::from_child(&self.process), Signal::INT);
         let _ = self.process.wait();
+    }
+}
+
+impl Kind {
+    /// How long a trial in such a lab takes, in some unit: what waits in Postgres is slow to recover.
+    pub(super) fn weight(self) -> usize {
+        if self.private { 2000 } else { 1000 }
     }
 }
 

@@ -60,6 +60,9 @@ pub(super) struct Trial {
     pub(super) impact: Option<bool>,
     /// Alerts that fired while it was on.
     pub(super) fired: BTreeSet<String>,
+    /// Those of them that cannot be of what was on before.
+    #[serde(skip)]
+    fired_now: BTreeSet<String>,
     /// What is wrong.
     pub(super) problems: Vec<String>,
     /// Whose contracts held while it was on.
@@ -116,6 +119,7 @@ impl Trial {
             signs: all_signs(&fault.contract).map(|sign| (sign.says.to_owned(), None)).collect(),
             impact: fault.contract.impact.map(|_| false),
             fired: BTreeSet::new(),
+            fired_now: BTreeSet::new(),
             problems: Vec::new(),
             held: BTreeMap::new(),
             usual: BTreeSet::new(),
@@ -148,7 +152,7 @@ impl Trial {
         let mut ticks = ticks();
         while self.rest.len() < RESTING {
             ticks.tick().await;
-            let firing = alerts(stage).await?;
+            let firing = alerts(stage).await?.all;
             if firing.is_empty() {
                 self.rest.push(recording::take(stage).await?);
             } else {
@@ -185,7 +189,9 @@ impl Trial {
         while armed.elapsed() < within && (enough < ENOUGH || self.on.len() < RECORDED) {
             ticks.tick().await;
             let after = armed.elapsed().as_secs_f64();
-            self.fired.extend(alerts(stage).await?);
+            let alerts = alerts(stage).await?;
+            self.fired.extend(alerts.all);
+            self.fired_now.extend(alerts.of_now);
             self.look(stage, contract, since, after).await?;
             if after > 20.0 {
                 self.on.push(recording::take(stage).await?);
@@ -252,7 +258,7 @@ impl Trial {
             let holds = sees_all(stage, all_signs(&other.contract), since).await?;
             *self.held.entry(other.name).or_default() |= holds;
         }
-        let quiet = self.fired.is_empty() && !self.held.values().any(|holds| *holds);
+        let quiet = self.fired_now.is_empty() && !self.held.values().any(|holds| *holds);
         self.held.insert("nothing", quiet);
         Ok(())
     }
@@ -267,7 +273,7 @@ impl Trial {
             if fault.loses_announcements() {
                 stage.announce_again().await?;
             }
-            let firing = alerts(stage).await?;
+            let firing = alerts(stage).await?.all;
             self.left = self.still_seen(stage, fault).await?;
             self.left.extend(firing);
             if self.left.is_empty() {
@@ -330,7 +336,7 @@ impl Trial {
         for name in contract.fires.iter().filter(|name| !self.fired.contains(**name)) {
             problems.push(format!("{name} did not fire"));
         }
-        for name in contract.silent.iter().filter(|name| self.fired.contains(**name)) {
+        for name in contract.silent.iter().filter(|name| self.fired_now.contains(**name)) {
             problems.push(format!("{name} fired"));
         }
         if let (Some(slo), Some(false)) = (contract.impact, self.impact) {
