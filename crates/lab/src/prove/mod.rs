@@ -287,7 +287,10 @@ async fn lane(number: usize, agenda: Arc<Agenda>, servers: Servers) -> Vec<Trial
                 trial
             }
             // No proof of anything, and no reason to prove nothing else.
-            Err(error) => Trial::not_held(fault, seed, &error),
+            Err(error) => {
+                eprintln!("{error:#}");
+                Trial::not_held(fault, seed, &error)
+            }
         };
         report::line(&trial, agenda.done.fetch_add(1, Ordering::Relaxed) + 1, agenda.of);
         trials.push(trial);

@@ -284,7 +284,7 @@ impl Stage {
             if Instant::now() > deadline {
                 let screen = self.own.as_ref().map(|own| own.folder.path().join("screen"));
                 let screen = screen.and_then(|screen| fs::read_to_string(screen).ok());
-                bail!("the lab did not come up: {}", screen.unwrap_or_default());
+                bail!("the lab did not come up; it said:\n{}", screen.unwrap_or_default());
             }
             sleep(LOOK).await;
         }

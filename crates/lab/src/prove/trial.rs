@@ -131,7 +131,9 @@ impl Trial {
 
     /// A trial for which there was no lab.
     pub(super) fn not_held(fault: &'static Fault, seed: u64, error: &anyhow::Error) -> Self {
-        Self { problems: vec![format!("{error:#}")], ..Self::of(fault, seed) }
+        let told = format!("{error:#}");
+        let first = told.lines().next().unwrap_or_default().trim_end_matches("; it said:");
+        Self { problems: vec![first.to_owned()], ..Self::of(fault, seed) }
     }
 
     /// A trial of which nothing is known but how everything was.

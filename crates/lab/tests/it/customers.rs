@@ -124,6 +124,24 @@ async fn a_customer_gives_up_after_a_few_tries() {
     assert!(errors > 0 && customers.snapshot().orders_placed == 0);
 }
 
+/// It might be two orders.
+#[tokio::test]
+async fn an_order_without_a_key_is_sent_once() {
+    let (shop, port) = StubShop::open(Manners { failures: 1, ..Manners::default() }, 0).await;
+    let (customers, _registry) = customers(port, 100.0);
+    eventually(PATIENCE, "some have no key, and many have one", async || {
+        let enough = |seen: &Seen| seen.keyless.len() >= 5 && seen.tries.len() >= 20;
+        shop.seen(enough).then_some(())
+    })
+    .await;
+    customers.set_rate(0.0);
+    eventually(PATIENCE, "what has a key is sent again", async || {
+        shop.seen(|seen| seen.tries.values().all(|tries| tries.len() == 2)).then_some(())
+    })
+    .await;
+    shop.seen(|seen| assert!(seen.keyless.values().all(|times| *times == 1), "{:?}", seen.keyless));
+}
+
 #[tokio::test]
 async fn arrivals_do_not_wait_for_answers() {
     let delay = Duration::from_secs(2);

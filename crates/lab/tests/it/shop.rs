@@ -33,7 +33,7 @@ const USERS: &str = "ada:customer:analytical,grace:customer:nanosecond,root:admi
 pub(crate) struct Manners {
     /// How long everything takes.
     pub(crate) delay: Duration,
-    /// How many tries of each order are answered by 503.
+    /// How many tries of each order are answered by 503; without a key nobody knows them for the same.
     pub(crate) failures: usize,
 }
 
@@ -51,6 +51,8 @@ pub(crate) struct StubShop {
 pub(crate) struct Seen {
     /// The tries of each order, by idempotency key: what was ordered, and the correlation id.
     pub(crate) tries: HashMap<String, Vec<(Value, String)>>,
+    /// How often each order without a key was sent, by its correlation id.
+    pub(crate) keyless: HashMap<String, usize>,
     /// Requests without a correlation id.
     pub(crate) anonymous: usize,
     /// What was presented with each order, and with each look at the list of them.
@@ -164,14 +166,21 @@ async fn place(
 ) -> Response {
     shop.meet(&headers).await;
     shop.look_at_token(&headers);
-    let header = |name| {
-        let value = headers.get(name).expect("every order has it");
-        value.to_str().expect("ASCII").to_owned()
-    };
+    let header = |name| headers.get(name).map(|value| value.to_str().expect("ASCII").to_owned());
+    let thread = header("x-correlation-id").expect("every order has it");
     let mut seen = shop.seen.lock().expect("no holder panics");
-    let tries = seen.tries.entry(header("idempotency-key")).or_default();
-    tries.push((order, header("x-correlation-id")));
-    if tries.len() <= shop.manners.failures {
+    let tries = match header("idempotency-key") {
+        Some(key) => {
+            let tries = seen.tries.entry(key).or_default();
+            tries.push((order, thread));
+            tries.len()
+        }
+        None => {
+            *seen.keyless.entry(thread).or_default() += 1;
+            1
+        }
+    };
+    if tries <= shop.manners.failures {
         return (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "0")]).into_response();
     }
     (StatusCode::CREATED, Json(json!({"id": Uuid::now_v7(), "status": "placed"}))).into_response()

@@ -192,7 +192,7 @@ async fn hang() -> String {
     format!("http://{address}")
 }
 
-/// A way to a collector on which each of its answers is two seconds late.
+/// A way to a collector on which each of its answers is half a second late.
 async fn slow_way_to(endpoint: &str) -> String {
     let collector = endpoint.trim_start_matches("http://").to_owned();
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -206,7 +206,7 @@ async fn slow_way_to(endpoint: &str) -> String {
             tokio::spawn(async move {
                 let mut part = [0; 4096];
                 while let Ok(length @ 1..) = answers.read(&mut part).await {
-                    sleep(Duration::from_secs(2)).await;
+                    sleep(Duration::from_millis(500)).await;
                     if hears.write_all(&part[..length]).await.is_err() {
                         break;
                     }
