@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use faults::contract::{Logs, Look, Sign, Traces};
+use faults::contract::{Logs, Look, Sign, Slo, Traces};
 use serde_json::Value;
 
 use super::stage::Stage;
@@ -54,13 +54,35 @@ pub(super) async fn value(stage: &Stage, query: &str) -> anyhow::Result<Option<f
 #[derive(Debug, Default)]
 pub(super) struct Alerts {
     pub(super) all: BTreeSet<String>,
-    /// Without tickets of a promise in a lab that was used before: they look back a quarter of an hour,
-    /// and may speak of what was on then.
+    /// Without tickets of a promise whose budget was spent already: they look back a quarter of an hour, and
+    /// so at what was on before.
     pub(super) of_now: BTreeSet<String>,
 }
 
-/// The alerts that fire.
-pub(super) async fn alerts(stage: &Stage) -> anyhow::Result<Alerts> {
+/// The promises whose budget for a quarter of an hour is spent; as in `prometheus/rules/slo.yml`.
+const SPENT: [(Slo, &str); 4] = [
+    (Slo::Availability, "gateway:availability_errors:ratio_rate15m > 1 * 0.005"),
+    (Slo::Latency, "gateway:latency_slow:ratio_rate15m > 1 * 0.05"),
+    (Slo::Fulfillment, "orders:fulfillment_late:ratio15m > 1 * 0.01"),
+    (Slo::Payment, "payments:undecided:ratio_rate15m > 1 * 0.01"),
+];
+
+/// The names of the promises whose budget is spent.
+pub(super) async fn spent(stage: &Stage) -> anyhow::Result<BTreeSet<&'static str>> {
+    let mut spent = BTreeSet::new();
+    for (slo, query) in SPENT {
+        if !query_all(stage, query).await?.is_empty() {
+            spent.insert(slo.name());
+        }
+    }
+    Ok(spent)
+}
+
+/// The alerts that fire, where these promises' budgets were spent before.
+pub(super) async fn alerts(
+    stage: &Stage,
+    spent: &BTreeSet<&'static str>,
+) -> anyhow::Result<Alerts> {
     let url = format!("{}/api/v1/alerts", stage.prometheus);
     let answer: Value = stage.client.get(url).send().await?.error_for_status()?.json().await?;
     let all = answer["data"]["alerts"].as_array().context("Prometheus lists no alerts")?;
@@ -69,8 +91,8 @@ pub(super) async fn alerts(stage: &Stage) -> anyhow::Result<Alerts> {
         all.iter().filter(|alert| alert["state"] == "firing").map(|alert| &alert["labels"])
     {
         let name = labels["alertname"].as_str().unwrap_or_default().to_owned();
-        let looks_back = labels["severity"] == "ticket" && labels["slo"].is_string();
-        if !(looks_back && stage.used) {
+        let of_before = labels["slo"].as_str().is_some_and(|slo| spent.contains(slo));
+        if !(of_before && labels["severity"] == "ticket") {
             alerts.of_now.insert(name.clone());
         }
         alerts.all.insert(name);
@@ -118,4 +140,17 @@ async fn sees_logs(stage: &Stage, logs: &Logs, since: SystemTime) -> anyhow::Res
 fn nanos(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_is_spent_when_its_ticket_says_so() {
+        let rules = include_str!("../../../../prometheus/rules/slo.yml");
+        for (slo, query) in SPENT {
+            assert!(rules.contains(&format!("expr: {query} and ")), "{}", slo.name());
+        }
+    }
 }

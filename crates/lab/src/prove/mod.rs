@@ -279,9 +279,8 @@ async fn lane(number: usize, agenda: Arc<Agenda>, servers: Servers) -> Vec<Trial
             None => Stage::open(number as u64 * 1000 + seed, &servers, needed).await,
         };
         let trial = match opened {
-            Ok(mut here) => {
+            Ok(here) => {
                 let trial = Trial::hold(&here, fault, seed).await;
-                here.used = true;
                 // One that was not quiet in time may have left something behind.
                 stage = trial.quiet_after.is_some().then_some(here);
                 trial

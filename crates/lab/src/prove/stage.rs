@@ -106,8 +106,6 @@ pub(super) struct Stage {
     _private: Option<(Postgres, RabbitMq)>,
     /// What numbers in the database were when they were first looked at, by their queries.
     numbers: Mutex<BTreeMap<&'static str, i64>>,
-    /// Whether something was on in it before.
-    pub(super) used: bool,
 }
 
 impl Stage {
@@ -162,7 +160,6 @@ impl Stage {
             database: database(used.database.as_deref())?,
             _private: used.private,
             numbers: Mutex::default(),
-            used: false,
         };
         stage.comes_up().await?;
         Ok(stage)
@@ -179,8 +176,6 @@ impl Stage {
             database: database(url)?,
             _private: None,
             numbers: Mutex::default(),
-            // Who knows.
-            used: true,
         };
         stage.get("/status", &[]).await.context("the control desk does not answer")?;
         let change = stage.client.put(format!("{}/load", stage.desk));

@@ -60,7 +60,10 @@ pub(super) struct Trial {
     pub(super) impact: Option<bool>,
     /// Alerts that fired while it was on.
     pub(super) fired: BTreeSet<String>,
-    /// Those of them that cannot be of what was on before.
+    /// Promises whose budget was spent before.
+    #[serde(skip)]
+    spent: BTreeSet<&'static str>,
+    /// Alerts that cannot be of what was on before.
     #[serde(skip)]
     fired_now: BTreeSet<String>,
     /// What is wrong.
@@ -119,6 +122,7 @@ impl Trial {
             signs: all_signs(&fault.contract).map(|sign| (sign.says.to_owned(), None)).collect(),
             impact: fault.contract.impact.map(|_| false),
             fired: BTreeSet::new(),
+            spent: BTreeSet::new(),
             fired_now: BTreeSet::new(),
             problems: Vec::new(),
             held: BTreeMap::new(),
@@ -154,7 +158,7 @@ impl Trial {
         let mut ticks = ticks();
         while self.rest.len() < RESTING {
             ticks.tick().await;
-            let firing = alerts(stage).await?.all;
+            let firing = alerts(stage, &self.spent).await?.all;
             if firing.is_empty() {
                 self.rest.push(recording::take(stage).await?);
             } else {
@@ -165,6 +169,7 @@ impl Trial {
                 break;
             }
         }
+        self.spent = eyes::spent(stage).await?;
         let since = SystemTime::now() - Duration::from_secs(60);
         let contract = &fault.contract;
         let mut unusual = 0;
@@ -191,7 +196,7 @@ impl Trial {
         while armed.elapsed() < within && (enough < ENOUGH || self.on.len() < RECORDED) {
             ticks.tick().await;
             let after = armed.elapsed().as_secs_f64();
-            let alerts = alerts(stage).await?;
+            let alerts = alerts(stage, &self.spent).await?;
             self.fired.extend(alerts.all);
             self.fired_now.extend(alerts.of_now);
             self.look(stage, contract, since, after).await?;
@@ -275,7 +280,7 @@ impl Trial {
             if fault.loses_announcements() {
                 stage.announce_again().await?;
             }
-            let firing = alerts(stage).await?.all;
+            let firing = alerts(stage, &self.spent).await?.all;
             self.left = self.still_seen(stage, fault).await?;
             self.left.extend(firing);
             if self.left.is_empty() {
