@@ -25,6 +25,9 @@ pub struct Contract {
     /// It goes on when what began it has passed: its signs count only after so long, and not at all
     /// before.
     pub outlives: Duration,
+    /// What must be gone for it to be repaired, where that is not its witness: because the witness goes
+    /// on whoever repairs it, or is not in the metrics.
+    pub gone: Option<Sign>,
     /// Which promise to the customers it breaks, if it does.
     pub impact: Option<Slo>,
     /// How soon after healing all is quiet.

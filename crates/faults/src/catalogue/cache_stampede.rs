@@ -43,6 +43,7 @@ pub(super) const FAULT: Fault = Fault {
             r#"sum(rate(http_requests_total{job="web-gateway", route="/products"}[30s])) < 1.8 * sum(rate(http_requests_total{job="web-gateway", route="/products"}[30s] offset 2m))"#,
         )],
         outlives: Duration::ZERO,
+        gone: None,
         impact: None,
         recovers_within: Duration::from_secs(120),
     },

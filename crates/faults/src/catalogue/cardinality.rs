@@ -55,6 +55,7 @@ pub(super) const FAULT: Fault = Fault {
             ),
         ],
         outlives: Duration::ZERO,
+        gone: None,
         impact: None,
         recovers_within: Duration::from_secs(360),
     },

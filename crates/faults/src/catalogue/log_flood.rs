@@ -60,6 +60,7 @@ pub(super) const FAULT: Fault = Fault {
             ),
         ],
         outlives: Duration::ZERO,
+        gone: None,
         impact: None,
         recovers_within: Duration::from_secs(240),
     },

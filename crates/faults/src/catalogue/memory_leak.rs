@@ -58,6 +58,7 @@ pub(super) const FAULT: Fault = Fault {
             r#"delta(scrape_samples_scraped{job="order-api"}[1m]) < 60"#,
         )],
         outlives: Duration::ZERO,
+        gone: None,
         impact: None,
         recovers_within: Duration::from_secs(300),
     },

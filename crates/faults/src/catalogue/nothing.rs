@@ -37,6 +37,7 @@ pub(super) const FAULT: Fault = Fault {
         ],
         tells: &[],
         outlives: Duration::ZERO,
+        gone: None,
         impact: None,
         recovers_within: Duration::from_secs(60),
     },

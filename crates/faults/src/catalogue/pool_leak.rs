@@ -72,6 +72,7 @@ pub(super) const FAULT: Fault = Fault {
             ),
         ],
         outlives: Duration::ZERO,
+        gone: None,
         impact: Some(Slo::Availability),
         recovers_within: Duration::from_secs(240),
     },

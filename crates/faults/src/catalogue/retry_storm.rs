@@ -100,6 +100,7 @@ pub(super) const FAULT: Fault = Fault {
             ),
         ],
         outlives: TRIGGER,
+        gone: None,
         impact: Some(Slo::Availability),
         recovers_within: Duration::from_secs(300),
     },

@@ -103,6 +103,7 @@ pub(super) const FAULT: Fault = Fault {
             ),
         ],
         outlives: Duration::ZERO,
+        gone: None,
         impact: Some(Slo::Latency),
         recovers_within: Duration::from_secs(240),
     },

@@ -76,6 +76,7 @@ pub(super) const FAULT: Fault = Fault {
             ),
         ],
         outlives: Duration::ZERO,
+        gone: None,
         impact: Some(Slo::Payment),
         recovers_within: Duration::from_secs(300),
     },

@@ -48,6 +48,7 @@ pub(super) const FAULT: Fault = Fault {
             r#"sum(rate(cache_requests_total{result="miss"}[30s])) / sum(rate(cache_requests_total[30s])) < 0.3"#,
         )],
         outlives: Duration::ZERO,
+        gone: None,
         impact: None,
         recovers_within: Duration::from_secs(180),
     },

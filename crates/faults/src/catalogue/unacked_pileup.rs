@@ -64,6 +64,7 @@ pub(super) const FAULT: Fault = Fault {
             ),
         ],
         outlives: Duration::ZERO,
+        gone: None,
         impact: Some(Slo::Fulfillment),
         recovers_within: Duration::from_secs(300),
     },
