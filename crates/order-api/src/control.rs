@@ -1,6 +1,6 @@
 //! What operators can have done, on the side port.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     Json, Router,
@@ -8,9 +8,10 @@ use axum::{
     http::StatusCode,
     routing::post,
 };
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::store::Store;
+use crate::store::{Store, now};
 
 /// Where orders are announced again.
 pub const ANNOUNCEMENTS: &str = "/control/announcements";
@@ -37,14 +38,38 @@ pub(crate) fn router(store: Arc<Store>) -> Router {
 async fn announce(
     State(store): State<Arc<Store>>,
     Query(Forgotten { longer_ago_s }): Query<Forgotten>,
-) -> Result<Json<Announced>, StatusCode> {
-    let announced = store.announce_again(Duration::from_secs(longer_ago_s)).await;
-    let announced = announced.map_err(|error| {
+) -> Result<Json<Announced>, (StatusCode, String)> {
+    let placed_before = before(longer_ago_s).ok_or_else(|| {
+        let text = format!("longer_ago_s={longer_ago_s} is before 1970: no order is that old");
+        (StatusCode::UNPROCESSABLE_ENTITY, text)
+    })?;
+    let announced = store.announce_again(placed_before).await.map_err(|error| {
         tracing::warn!(error = error.chain(), "orders not announced again");
-        StatusCode::SERVICE_UNAVAILABLE
+        (StatusCode::SERVICE_UNAVAILABLE, "orders cannot be announced again now".to_owned())
     })?;
     if announced > 0 {
         tracing::info!(orders = announced, "orders announced again");
     }
     Ok(Json(Announced { announced }))
+}
+
+/// So many seconds ago, as far as there can have been orders.
+fn before(longer_ago_s: u64) -> Option<DateTime<Utc>> {
+    let longer_ago = TimeDelta::try_seconds(i64::try_from(longer_ago_s).ok()?)?;
+    let time = now().checked_sub_signed(longer_ago)?;
+    (time >= DateTime::UNIX_EPOCH).then_some(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_number_of_seconds_is_too_large_to_be_refused() {
+        let hour = now() - before(3600).unwrap();
+        assert!(hour <= TimeDelta::seconds(3600) && hour > TimeDelta::seconds(3590), "{hour}");
+        for seconds in [100 * 366 * 86_400, u64::from(u32::MAX) * 1000, i64::MAX as u64, u64::MAX] {
+            assert_eq!(before(seconds), None, "{seconds}");
+        }
+    }
 }

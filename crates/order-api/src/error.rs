@@ -65,6 +65,9 @@ pub enum Error {
     /// The database is known to be away, so nothing was tried.
     #[error("the database is away")]
     Away,
+    /// The database hangs, as far as anybody can tell.
+    #[error("the database did not answer in time")]
+    Late,
     /// The connection to the database was dead before anything was done on it.
     #[error("cannot begin a transaction")]
     NotBegun(#[source] sqlx::Error),
@@ -119,7 +122,7 @@ impl Error {
             Self::InvalidCredentials => Reason::InvalidCredentials,
             Self::NoAccount => Reason::AccountNotFound,
             Self::Overloaded => Reason::Overloaded,
-            Self::Away | Self::NotBegun(_) | Self::Collided => Reason::Unavailable,
+            Self::Away | Self::Late | Self::NotBegun(_) | Self::Collided => Reason::Unavailable,
             Self::Store(error) if may_pass(error) => Reason::Unavailable,
             Self::Store(_)
             | Self::Payment(_)

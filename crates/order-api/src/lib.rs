@@ -13,9 +13,11 @@
 //! - `relay`: takes events out of the outbox and to the broker.
 //! - [`control`]: what operators can have done, on the side port.
 //! - `retention`: forgets idempotency keys whose time is over.
+//! - `backoff`: how long to wait before something that failed is tried again.
 
 mod accounts;
 mod arrival;
+mod backoff;
 pub mod config;
 pub mod control;
 pub mod error;

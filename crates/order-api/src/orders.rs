@@ -58,7 +58,7 @@ impl Orders {
         if stored.replayed {
             return Ok(self.repeated(stored));
         }
-        let order = self.saga.pay(stored.order, &new.thread(), admitted).await?;
+        let order = self.saga.pay(stored.order, &new.thread(), admitted).await;
         Ok(Placed { order, replayed: false })
     }
 

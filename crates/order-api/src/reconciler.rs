@@ -4,11 +4,17 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use instrumentation::trace::{KeyValue, Span, SpanKind, attribute};
-use rand::RngExt as _;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use crate::{error::Error, metrics::Resumed, saga::Saga, store::Due};
+use crate::{
+    backoff::{delay, jittered},
+    error::Error,
+    metrics::Resumed,
+    saga::Saga,
+    store::{Due, HANGS_AFTER},
+};
 
 /// Orders that are gone on with at a time.
 const BATCH: u32 = 16;
@@ -16,7 +22,6 @@ const BATCH: u32 = 16;
 const POLL: Duration = Duration::from_millis(500);
 /// The first wait of an order that could not be gone on with; it doubles with each attempt.
 const FIRST_DELAY: Duration = Duration::from_millis(500);
-const LONGEST_DELAY: Duration = Duration::from_secs(10);
 
 /// Runs until `stop`. Any number of replicas may do so: an order is claimed before it is gone on
 /// with.
@@ -55,7 +60,9 @@ async fn resume(saga: &Saga, due: &Due) {
         correlation_id = due.thread.correlation_id,
     );
     let work = async {
-        let (owed, done) = saga.resume(due).await;
+        // A step that hangs must not keep all others from being taken.
+        let resuming = timeout(HANGS_AFTER, saga.resume(due)).await;
+        let (owed, done) = resuming.unwrap_or((None, Err(Error::Late)));
         let outcome = match done {
             Ok(()) => Resumed::Done,
             Err(error) => {
@@ -75,17 +82,9 @@ async fn resume(saga: &Saga, due: &Due) {
 
 /// If this fails too, the claim ends by itself.
 async fn postpone(saga: &Saga, due: &Due) {
-    if let Err(error) = saga.store.postpone(due.id, jittered(delay(due.attempts))).await {
+    if let Err(error) =
+        saga.store.postpone(due.id, jittered(delay(FIRST_DELAY, due.attempts))).await
+    {
         tracing::debug!(error = error.chain(), "cannot postpone an order");
     }
-}
-
-fn delay(attempts: i64) -> Duration {
-    let doublings = u32::try_from(attempts.clamp(0, 16)).unwrap_or_default();
-    (FIRST_DELAY * 2_u32.pow(doublings)).min(LONGEST_DELAY)
-}
-
-/// Between half and the whole of it, so that replicas and orders do not go in step.
-pub(crate) fn jittered(time: Duration) -> Duration {
-    time.mul_f64(rand::rng().random_range(0.5..1.0))
 }

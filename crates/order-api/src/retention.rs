@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    backoff::jittered,
     error::Error,
-    reconciler::jittered,
     store::{Store, now},
 };
 

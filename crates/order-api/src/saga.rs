@@ -22,7 +22,7 @@ use crate::{
     metrics::{Metrics, Refusal},
     payments::{Admitted, Charge, PaymentStatus, Payments, Problem},
     status::{Owed, Status},
-    store::{Came, Due, Moved, Order, Payment, Store, Thread},
+    store::{Came, Due, HANGS_AFTER, Moved, Order, Payment, Store, Thread},
 };
 
 /// How long a call waits for its payment; what is not known by then is found out later.
@@ -41,29 +41,35 @@ pub(crate) struct Saga {
 }
 
 impl Saga {
-    /// Has a stored order paid. If nobody can say whether it is, it stays pending.
-    pub(crate) async fn pay(
+    /// Has a stored order paid. If nobody can say whether it is, it stays pending: whatever failed,
+    /// the order is stored and due, so the reconciler goes on with it. An error would make the
+    /// customer order again.
+    pub(crate) async fn pay(&self, order: Order, thread: &Thread, admitted: Admitted) -> Order {
+        match self.try_pay(&order, thread, admitted).await {
+            Ok(decided) => decided,
+            Err(error) => {
+                self.metrics.payments_undecided_total.increment(1);
+                tracing::warn!(order_id = %order.id, error = error.chain(), "payment not decided");
+                order
+            }
+        }
+    }
+
+    async fn try_pay(
         &self,
-        order: Order,
+        order: &Order,
         thread: &Thread,
         admitted: Admitted,
     ) -> Result<Order, Error> {
-        let charge = charge(&order, thread);
+        let charge = charge(order, thread);
         let paying = timeout(PATIENCE, self.payments.authorize(&charge, Some(admitted)));
         // The other way: nobody else can have its products meanwhile.
         let paid = match self.faults.detours(Seam::PayOrder) {
-            true => self.store.holding(&order, paying).await?,
+            true => self.store.holding(order, paying).await?,
             false => paying.await,
         };
-        match paid.unwrap_or(Err(Problem::TimedOut.into())) {
-            Ok(payment) => self.decide(order, thread, &payment).await,
-            Err(error @ Error::Payment(_)) => {
-                self.metrics.payments_undecided_total.increment(1);
-                tracing::warn!(order_id = %order.id, error = error.chain(), "payment not decided");
-                Ok(order)
-            }
-            Err(error) => Err(error),
-        }
+        let payment = paid.unwrap_or(Err(Problem::TimedOut.into()))?;
+        self.decide(order, thread, &payment).await
     }
 
     /// Goes on with an order that is overdue; the step that this took.
@@ -90,26 +96,36 @@ impl Saga {
 
     async fn pay_after_all(&self, order: Order, thread: &Thread) -> Result<(), Error> {
         let payment = self.payments.authorize(&charge(&order, thread), None).await?;
-        self.decide(order, thread, &payment).await.map(drop)
+        self.decide(&order, thread, &payment).await.map(drop)
     }
 
-    /// Places an order that is paid, and lets go of one that is not.
+    /// Places an order that is paid, and lets go of one that is not. One that somebody else has
+    /// decided meanwhile is what they made of it.
     async fn decide(
         &self,
-        order: Order,
+        order: &Order,
         thread: &Thread,
         payment: &Payment,
     ) -> Result<Order, Error> {
         let (to, moved) = match payment.status {
             PaymentStatus::Authorized | PaymentStatus::Captured => {
-                (Status::Placed, self.store.confirm(&order, thread).await?)
+                (Status::Placed, self.store.confirm(order, thread).await)
             }
             PaymentStatus::Declined | PaymentStatus::Voided | PaymentStatus::Refunded => {
-                (Status::Declined, self.decline(order.id).await?)
+                (Status::Declined, self.decline(order.id).await)
             }
         };
-        let Moved::Now { at, .. } = moved else { return self.store.order(order.id).await };
-        let mut order = Order { status: to, updated_at: at, ..order };
+        let at = match moved {
+            Ok(Moved::Now { at, .. }) => at,
+            Ok(Moved::Before) => return self.store.order(order.id).await,
+            Err(error @ Error::NotOpen(_)) => {
+                let (payment, error) = (payment.status.as_str(), error.chain());
+                tracing::error!(order_id = %order.id, payment, error, "order decided otherwise");
+                return self.store.order(order.id).await;
+            }
+            Err(error) => return Err(error),
+        };
+        let mut order = Order { status: to, updated_at: at, ..order.clone() };
         order.history.push(Came { status: to, at });
         self.decided(&order, payment);
         Ok(order)
@@ -143,23 +159,38 @@ impl Saga {
         tracing::info!(order_id = %id, lines, total_minor, "order placed");
         let (saga, payment) = (self.clone(), payment.clone());
         self.soon("capture payment", id, async move {
-            saga.payments.take(payment).await?;
-            saga.store.settle(id).await
+            let taken = saga.payments.take(payment).await;
+            saga.captured(id, taken).await
         });
     }
 
     /// Takes the money of a placed order after all.
     async fn capture(&self, id: Uuid) -> Result<(), Error> {
-        match self.payments.capture(id).await {
+        let taken = self.payments.capture(id).await;
+        self.captured(id, taken).await
+    }
+
+    async fn captured(&self, id: Uuid, taken: Result<Payment, Error>) -> Result<(), Error> {
+        match taken {
             // An order from before there were payments has none.
-            Ok(_) | Err(Error::NoPayment) => self.store.settle(id).await,
-            Err(error) => Err(error),
+            Ok(_) | Err(Error::NoPayment) => {}
+            // To ask again would not make it known.
+            Err(error @ Error::Payment(Problem::Unknown)) => {
+                tracing::error!(order_id = %id, error = error.chain(), "payment never captured");
+            }
+            Err(error) => return Err(error),
         }
+        self.store.settle(id).await
     }
 
     async fn refund(&self, id: Uuid) -> Result<(), Error> {
         match self.payments.refund(id).await {
             Ok(_) | Err(Error::NoPayment) => {}
+            // Nobody may say that the money is back: the order stays failed, for people to look at.
+            Err(error @ Error::Payment(Problem::Unknown)) => {
+                tracing::error!(order_id = %id, error = error.chain(), "payment never refunded");
+                return self.store.give_up(id).await;
+            }
             Err(error) => return Err(error),
         }
         if let Moved::Now { total_minor, .. } = self.store.refund(id).await? {
@@ -177,7 +208,8 @@ impl Saga {
     ) {
         let span = Span::part(SpanKind::Internal, name, Vec::new);
         let work = async move {
-            if let Err(error) = span.scope(step).await {
+            let done = timeout(HANGS_AFTER, span.scope(step)).await;
+            if let Err(error) = done.unwrap_or(Err(Error::Late)) {
                 span.fail(error.reason().as_str(), "");
                 tracing::warn!(order_id = %id, error = error.chain(), "cannot {name} yet");
             }

@@ -43,6 +43,17 @@ instrumentation::label! {
     }
 }
 
+impl PaymentStatus {
+    /// Whether a payment may come from here to there.
+    fn may_become(self, to: Self) -> bool {
+        match to {
+            Self::Captured | Self::Voided => self == Self::Authorized,
+            Self::Refunded => matches!(self, Self::Authorized | Self::Captured),
+            Self::Authorized | Self::Declined => false,
+        }
+    }
+}
+
 impl TryFrom<String> for PaymentStatus {
     type Error = String;
 
@@ -119,13 +130,7 @@ impl Payments {
         }
         match self.provider.reverse(order_id, &payment.authorization_id).await? {
             Reversed::Voided => self.moved(payment, PaymentStatus::Voided).await,
-            // The answer to a capture was lost: what is given back was taken.
-            Reversed::Refunded => {
-                if payment.status == PaymentStatus::Authorized {
-                    self.count(PaymentStatus::Captured, payment.amount_minor);
-                }
-                self.moved(payment, PaymentStatus::Refunded).await
-            }
+            Reversed::Refunded => self.moved(payment, PaymentStatus::Refunded).await,
         }
     }
 
@@ -134,12 +139,22 @@ impl Payments {
         self.store.payment(order_id).await?.ok_or(Error::NoPayment)
     }
 
-    async fn moved(&self, payment: Payment, to: PaymentStatus) -> Result<Payment, Error> {
-        if !self.store.move_payment(payment.order_id, payment.status, to).await? {
-            return self.get(payment.order_id).await;
+    /// Records where a payment has come to, from wherever it stands: what is recorded of a capture
+    /// and of a refund may come in either order. Counted by whoever recorded it.
+    async fn moved(&self, mut payment: Payment, to: PaymentStatus) -> Result<Payment, Error> {
+        while payment.status.may_become(to) {
+            let from = payment.status;
+            if self.store.move_payment(payment.order_id, from, to).await? {
+                // The record of a capture was overtaken or lost: what is given back was taken.
+                if (from, to) == (PaymentStatus::Authorized, PaymentStatus::Refunded) {
+                    self.count(PaymentStatus::Captured, payment.amount_minor);
+                }
+                self.count(to, payment.amount_minor);
+                return Ok(Payment { status: to, ..payment });
+            }
+            payment = self.get(payment.order_id).await?;
         }
-        self.count(to, payment.amount_minor);
-        Ok(Payment { status: to, ..payment })
+        Ok(payment)
     }
 
     fn count(&self, to: PaymentStatus, amount_minor: i64) {

@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::{
     sync::Semaphore,
-    time::{Instant, timeout},
+    time::{Instant, timeout, timeout_at},
 };
 use uuid::Uuid;
 
@@ -120,6 +120,12 @@ pub enum Problem {
     /// It answered what says nothing about the question.
     #[error("the payment provider answered {0}")]
     Answered(StatusCode),
+    /// It gave no key to ask it anything with.
+    #[error("the payment provider gives no key: it answered {0}")]
+    NoKey(StatusCode),
+    /// It does not know what is to be captured or given back, and never will.
+    #[error("the payment provider knows of no such authorization")]
+    Unknown,
     /// It answered what makes no sense.
     #[error("cannot make sense of the payment provider's answer")]
     Malformed(#[source] reqwest::Error),
@@ -161,6 +167,36 @@ impl From<Body> for Authorization {
     }
 }
 
+impl Authorization {
+    /// The provider does not take the charge as it is, and would not the next time.
+    fn refused() -> Self {
+        let decline_reason = Some("refused".to_owned());
+        Self { id: String::new(), status: PaymentStatus::Declined, decline_reason }
+    }
+}
+
+/// Whether an answer to a charge is the same however often it is sent: the provider has understood
+/// it and takes fault with it. Not if the key, the address or the moment is at fault.
+fn is_final(status: StatusCode) -> bool {
+    let may_change = [
+        StatusCode::UNAUTHORIZED,
+        StatusCode::FORBIDDEN,
+        StatusCode::NOT_FOUND,
+        StatusCode::REQUEST_TIMEOUT,
+        StatusCode::CONFLICT,
+        StatusCode::TOO_MANY_REQUESTS,
+    ];
+    status.is_client_error() && !may_change.contains(&status)
+}
+
+/// What is not there to be captured or given back will not be there later either.
+fn unknown(problem: Problem) -> Problem {
+    match problem {
+        Problem::Answered(StatusCode::NOT_FOUND) => Problem::Unknown,
+        problem => problem,
+    }
+}
+
 impl From<reqwest::Error> for Problem {
     fn from(error: reqwest::Error) -> Self {
         if error.is_timeout() {
@@ -177,13 +213,17 @@ impl Problem {
     /// Whether asking again may help.
     pub fn may_pass(&self) -> bool {
         match self {
-            Self::Away(_) | Self::Crowded | Self::TimedOut | Self::Unreachable(_) => true,
+            Self::Away(_)
+            | Self::Crowded
+            | Self::TimedOut
+            | Self::Unreachable(_)
+            | Self::NoKey(_) => true,
             // A key that has expired is renewed.
             Self::Answered(status) => {
                 status.is_server_error()
                     || [StatusCode::TOO_MANY_REQUESTS, StatusCode::UNAUTHORIZED].contains(status)
             }
-            Self::Malformed(_) => false,
+            Self::Unknown | Self::Malformed(_) => false,
         }
     }
 
@@ -192,12 +232,18 @@ impl Problem {
         self.may_pass() && !matches!(self, Self::Away(_) | Self::Crowded)
     }
 
-    fn outcome(&self) -> Answered {
-        match self {
-            Self::Away(_) | Self::Crowded => Answered::Rejected,
-            Self::TimedOut => Answered::TimedOut,
-            Self::Unreachable(_) => Answered::Unreachable,
-            Self::Answered(_) | Self::Malformed(_) => Answered::Failed,
+    /// What a request is counted as that ended so.
+    fn outcome(&self, operation: Operation) -> Answered {
+        match (operation, self) {
+            // That there is none, and that it was let go, are answers.
+            (Operation::Find, Self::Answered(StatusCode::NOT_FOUND))
+            | (Operation::Capture, Self::Answered(StatusCode::CONFLICT)) => Answered::Ok,
+            (_, Self::Away(_) | Self::Crowded) => Answered::Rejected,
+            (_, Self::TimedOut) => Answered::TimedOut,
+            (_, Self::Unreachable(_)) => Answered::Unreachable,
+            (_, Self::Answered(_) | Self::NoKey(_) | Self::Unknown | Self::Malformed(_)) => {
+                Answered::Failed
+            }
         }
     }
 }
@@ -269,7 +315,7 @@ impl Provider {
             match self.send(Operation::Capture, self.admit()?, request).await {
                 Ok(_) => Ok(Captured::Taken),
                 Err(Problem::Answered(StatusCode::CONFLICT)) => Ok(Captured::Closed),
-                Err(problem) => Err(problem),
+                Err(problem) => Err(unknown(problem)),
             }
         })
         .await
@@ -284,8 +330,8 @@ impl Provider {
         self.insistently(|| async {
             let request =
                 self.post("/refunds", order_id, &json!({"authorization_id": authorization}));
-            let answer = self.send(Operation::Refund, self.admit()?, request).await?;
-            Ok(match answer.json::<Reversal>().await?.kind {
+            let answer = self.send(Operation::Refund, self.admit()?, request).await;
+            Ok(match answer.map_err(unknown)?.json::<Reversal>().await?.kind {
                 Kind::Void => Reversed::Voided,
                 Kind::Refund => Reversed::Refunded,
             })
@@ -320,8 +366,15 @@ impl Provider {
             "reference": charge.order_id,
         });
         let request = self.post("/authorizations", charge.order_id, &body);
-        let answer = self.send(Operation::Authorize, admitted, request).await?;
-        Ok(answer.json::<Body>().await?.into())
+        match self.send(Operation::Authorize, admitted, request).await {
+            Ok(answer) => Ok(answer.json::<Body>().await?.into()),
+            Err(Problem::Answered(status)) if is_final(status) => {
+                let status = status.as_u16();
+                tracing::error!(order_id = %charge.order_id, status, "payment refused for good");
+                Ok(Authorization::refused())
+            }
+            Err(problem) => Err(problem),
+        }
     }
 
     /// Asks again while that may help and there is a budget for it.
@@ -334,7 +387,10 @@ impl Provider {
             .with_max_times(self.budget.limit())
             .with_jitter();
         self.budget.note();
-        ask.retry(pauses).when(|problem| problem.is_failure() && self.may_retry()).await
+        ask.retry(pauses)
+            .when(Problem::is_failure)
+            .adjust(|_, pause| pause.filter(|_| self.may_retry()))
+            .await
     }
 
     fn may_retry(&self) -> bool {
@@ -368,10 +424,13 @@ impl Provider {
         let answer = span.scope(self.exchange(&span, request)).await;
         self.metrics.payment_provider_request_duration_seconds.record(operation, started.elapsed());
         match &answer {
+            // It was not asked, so this says nothing of it.
+            Err(Problem::Away(_) | Problem::Crowded) => drop(permit),
             Err(problem) if problem.is_failure() => permit.failed(),
             Ok(_) | Err(_) => permit.succeeded(),
         }
-        let outcome = answer.as_ref().map_or_else(Problem::outcome, |_| Answered::Ok);
+        let failed = answer.as_ref().err();
+        let outcome = failed.map_or(Answered::Ok, |problem| problem.outcome(operation));
         self.metrics.payment_provider_requests_total.with((operation, outcome)).increment(1);
         if let Err(problem) = &answer
             && problem.is_failure()
@@ -384,15 +443,20 @@ impl Provider {
     async fn exchange(&self, span: &Span, request: RequestBuilder) -> Result<Response, Problem> {
         let place = timeout(PLACE_PATIENCE, self.places.acquire()).await;
         let _place = place.map_err(|_| Problem::Crowded)?;
-        let key = self.access.key().await?;
+        // One limit for the key and the request together, its answer's body included.
+        let limit = self.timeout.get();
+        let deadline = Instant::now() + limit;
+        let key = timeout_at(deadline, self.access.key(limit)).await;
+        let key = key.map_err(|_| Problem::TimedOut)??;
         let mut headers = HeaderMap::new();
         trace::inject(&span.context(), &mut headers);
-        let request = request.headers(headers).bearer_auth(&key).timeout(self.timeout.get());
+        let left = deadline.saturating_duration_since(Instant::now());
+        let request = request.headers(headers).bearer_auth(&key).timeout(left);
         let answer = request.send().await?;
         let status = answer.status();
         span.set(attribute::HTTP_RESPONSE_STATUS_CODE, i64::from(status.as_u16()));
         if status == StatusCode::UNAUTHORIZED {
-            self.access.refused(&key).await;
+            self.access.refused(&key);
         }
         if status.is_success() { Ok(answer) } else { Err(Problem::Answered(status)) }
     }
@@ -415,5 +479,153 @@ impl Provider {
 impl fmt::Debug for Provider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Provider").field("url", &self.url.as_str()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{Json, Router};
+    use futures_util::future::join_all;
+    use instrumentation::metrics::Registry;
+    use resilience::breaker::State;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_millis(500);
+
+    /// A shop with `places` before a provider at this address.
+    fn shop(url: &str, places: usize, retries: usize) -> (Arc<Provider>, Registry) {
+        let catalogues = [
+            Metrics::CATALOGUE,
+            breaker::Metrics::<Circuit>::CATALOGUE,
+            budget::Metrics::CATALOGUE,
+        ];
+        let registry = Registry::new("order-api", &catalogues);
+        let breaker = breaker::Settings { minimum: 2, threshold: 0.9, ..Default::default() };
+        let tuning = Tuning {
+            timeout: Live::new(LIMIT),
+            breaker: Live::new(breaker),
+            retries: Live::new(budget::Settings { limit: retries, ..Default::default() }),
+        };
+        let credentials = Credentials { client_id: "shop".into(), client_secret: "secret".into() };
+        let (url, faults) = (url.parse().unwrap(), Arc::default());
+        let settings = Settings { url, credentials, concurrency: places, tuning, faults };
+        let breakers = breaker::Metrics::register(&registry);
+        let budgets = budget::Metrics::register(&registry);
+        let metrics = Metrics::register(&registry);
+        (Arc::new(Provider::new(settings, metrics, &breakers, budgets).unwrap()), registry)
+    }
+
+    /// A provider that takes connections and never says anything, until it is dropped.
+    async fn silent() -> (TcpListener, String) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        (listener, url)
+    }
+
+    /// A provider that gives keys, if it does, and answers everything else with this status.
+    async fn answering(keys: bool, status: StatusCode) -> String {
+        let (listener, url) = silent().await;
+        let key = move || async move {
+            let key = Json(json!({"access_token": "key", "expires_in": 300}));
+            if keys { Ok(key) } else { Err(status) }
+        };
+        let router = Router::new().route("/tokens", axum::routing::post(key));
+        let router = router.fallback(move || async move { status });
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        url
+    }
+
+    fn a_charge() -> Charge {
+        Charge {
+            order_id: Uuid::now_v7(),
+            amount_minor: 590,
+            currency: "EUR".to_owned(),
+            payment_method: "card".to_owned(),
+        }
+    }
+
+    async fn authorize(provider: &Provider) -> Result<Authorization, Problem> {
+        provider.authorize(&a_charge(), provider.admit()?).await
+    }
+
+    #[tokio::test]
+    async fn the_way_to_a_key_is_within_the_limit_of_each_request() {
+        let (_listener, url) = silent().await;
+        let (provider, _) = shop(&url, 64, 0);
+        let started = Instant::now();
+        let asking = join_all((0..6).map(|_| authorize(&provider)));
+        for answer in asking.await {
+            assert!(matches!(answer, Err(Problem::TimedOut)), "{answer:?}");
+        }
+        assert!(started.elapsed() < 2 * LIMIT, "{:?}", started.elapsed());
+    }
+
+    #[tokio::test]
+    async fn who_finds_no_place_says_nothing_of_the_providers_health() {
+        let (_listener, url) = silent().await;
+        let (provider, _) = shop(&url, 2, 0);
+        let answers = join_all((0..12).map(|_| authorize(&provider))).await;
+        let crowded = |answer: &&_| matches!(answer, Err(Problem::Crowded));
+        assert_eq!(answers.iter().filter(crowded).count(), 10, "{answers:?}");
+        assert_eq!(provider.breaker.state(), State::Open);
+    }
+
+    #[tokio::test]
+    async fn a_retry_is_counted_when_it_is_made() {
+        let (listener, url) = silent().await;
+        drop(listener);
+        let (provider, registry) = shop(&url, 64, 1);
+        let answer = authorize(&provider).await;
+        assert!(matches!(answer, Err(Problem::Unreachable(_))), "{answer:?}");
+        let metrics = registry.render();
+        assert!(metrics.contains("\npayment_provider_retries_total 1\n"), "{metrics}");
+    }
+
+    #[tokio::test]
+    async fn a_refusal_of_a_charge_is_a_decline_and_what_may_change_is_not() {
+        for status in [StatusCode::UNPROCESSABLE_ENTITY, StatusCode::BAD_REQUEST] {
+            let (provider, _) = shop(&answering(true, status).await, 64, 0);
+            let declined = authorize(&provider).await.unwrap();
+            assert_eq!(declined.status, PaymentStatus::Declined, "{status}");
+        }
+        for status in [401, 403, 404, 408, 409, 429, 500, 503] {
+            let status = StatusCode::from_u16(status).unwrap();
+            let (provider, _) = shop(&answering(true, status).await, 64, 0);
+            assert!(authorize(&provider).await.is_err(), "{status}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_there_to_be_captured_or_given_back_is_unknown() {
+        let (provider, _) = shop(&answering(true, StatusCode::NOT_FOUND).await, 64, 0);
+        let captured = provider.capture(Uuid::now_v7(), "a-1").await;
+        assert!(matches!(captured, Err(Problem::Unknown)), "{captured:?}");
+        let reversed = provider.reverse(Uuid::now_v7(), "a-1").await;
+        assert!(matches!(reversed, Err(Problem::Unknown)), "{reversed:?}");
+    }
+
+    /// Nothing was asked then, so nothing was answered.
+    #[tokio::test]
+    async fn a_key_that_is_not_given_decides_nothing() {
+        for status in [StatusCode::NOT_FOUND, StatusCode::UNPROCESSABLE_ENTITY] {
+            let (provider, _) = shop(&answering(false, status).await, 64, 0);
+            let answer = authorize(&provider).await;
+            assert!(matches!(answer, Err(Problem::NoKey(_))), "{answer:?}");
+            let answer = provider.capture(Uuid::now_v7(), "a-1").await;
+            assert!(matches!(answer, Err(Problem::NoKey(_) | Problem::Away(_))), "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_counted_as_one() {
+        let (none, closed) = (StatusCode::NOT_FOUND, StatusCode::CONFLICT);
+        let outcome = |operation, status| Problem::Answered(status).outcome(operation);
+        assert_eq!(outcome(Operation::Find, none), Answered::Ok);
+        assert_eq!(outcome(Operation::Capture, closed), Answered::Ok);
+        assert_eq!(outcome(Operation::Capture, none), Answered::Failed);
+        assert_eq!(outcome(Operation::Authorize, closed), Answered::Failed);
+        assert_eq!(outcome(Operation::Find, StatusCode::UNAUTHORIZED), Answered::Failed);
     }
 }

@@ -14,11 +14,11 @@ use std::{sync::Arc, time::Duration};
 
 use faults::Switchboard;
 use futures_util::future::join_all;
-use rand::RngExt as _;
 use tokio_util::sync::CancellationToken;
 
 use self::link::Link;
 use crate::{
+    backoff::{delay, jittered},
     config::AmqpUrl,
     error::Error,
     metrics::{Metrics, Published},
@@ -34,7 +34,6 @@ const LEASE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(500);
 /// The first wait of an event that could not be published; it doubles with each attempt.
 const FIRST_DELAY: Duration = Duration::from_millis(250);
-const LONGEST_DELAY: Duration = Duration::from_secs(10);
 
 /// Publishes the events of a store.
 #[derive(Debug)]
@@ -117,7 +116,7 @@ impl Relay {
     }
 
     async fn release(&self, event: &Event) {
-        let delay = jittered(delay(event.attempts));
+        let delay = jittered(delay(FIRST_DELAY, event.attempts));
         if let Err(error) = self.store.release_event(event.id, delay).await {
             log(&error, "cannot release an event");
         }
@@ -128,29 +127,5 @@ impl Relay {
 fn log(error: &Error, what: &'static str) {
     if !matches!(error, Error::Away) {
         tracing::warn!(error = error.chain(), "{what}");
-    }
-}
-
-fn delay(attempts: i64) -> Duration {
-    let doublings = u32::try_from(attempts.clamp(0, 16)).unwrap_or_default();
-    (FIRST_DELAY * 2_u32.pow(doublings)).min(LONGEST_DELAY)
-}
-
-/// Between half and the whole of it, so that replicas and events do not go in step.
-fn jittered(time: Duration) -> Duration {
-    time.mul_f64(rand::rng().random_range(0.5..1.0))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_wait_doubles_up_to_its_limit() {
-        assert_eq!(delay(0), Duration::from_millis(250));
-        assert_eq!(delay(1), Duration::from_millis(500));
-        assert_eq!(delay(5), Duration::from_secs(8));
-        assert_eq!(delay(6), Duration::from_secs(10));
-        assert_eq!(delay(i64::MAX), Duration::from_secs(10));
     }
 }

@@ -11,6 +11,10 @@ use sqlx::{
     pool::PoolOptions,
     sqlite::{SqliteJournalMode, SqliteSynchronous},
 };
+use tokio::{
+    sync::{Mutex, OwnedMutexGuard},
+    time::timeout,
+};
 use tracing::log::LevelFilter;
 
 use super::session::Connection;
@@ -22,6 +26,8 @@ static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 /// The longest a statement of a call may run in Postgres: longer than any caller waits, so that
 /// what nobody waits for any more ends.
 pub(super) const CALL_LIMIT: Duration = Duration::from_secs(10);
+/// After which time a database hangs: it would have said so itself if a statement took too long.
+pub(crate) const HANGS_AFTER: Duration = CALL_LIMIT.saturating_add(Duration::from_secs(2));
 /// How often Postgres looks whether somebody still waits for the statement that runs: one whose
 /// caller has gone ends, with all that it holds. It has been able to since version 14.
 const ABANDONED_AFTER: &str = "250ms";
@@ -56,7 +62,23 @@ impl Outage {
 #[derive(Clone, Debug)]
 pub(super) enum Database {
     Postgres(PgPool),
-    Sqlite(SqlitePool),
+    Sqlite(SqlitePool, Turns),
+}
+
+/// Whose turn it is to write. SQLite has one writer at a time and no queue for them: it looks again
+/// after 1 to 100 ms whether the other one is done, and whoever comes in between is faster. Those of
+/// one process come here in turn; SQLite's wait is for those of others.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Turns(Arc<Mutex<()>>);
+
+/// The turn to write, until it is dropped.
+pub(super) type Turn = OwnedMutexGuard<()>;
+
+impl Turns {
+    /// Waits for as long as SQLite would; whoever waited in vain may still try.
+    pub(super) async fn next(&self) -> Option<Turn> {
+        timeout(BUSY_TIMEOUT, self.0.clone().lock_owned()).await.ok()
+    }
 }
 
 impl Database {
@@ -100,6 +122,7 @@ impl Database {
                     .log_slow_statements(LevelFilter::Off, Duration::MAX);
                 Self::Sqlite(
                     pool::<Sqlite>(connections, patience, outage).connect_lazy_with(options),
+                    Turns::default(),
                 )
             }
         }
@@ -108,7 +131,9 @@ impl Database {
     pub(super) async fn acquire(&self) -> sqlx::Result<Connection> {
         match self {
             Self::Postgres(pool) => pool.acquire().await.map(Connection::Postgres),
-            Self::Sqlite(pool) => pool.acquire().await.map(Connection::Sqlite),
+            Self::Sqlite(pool, turns) => {
+                Ok(Connection::Sqlite(pool.acquire().await?, turns.clone()))
+            }
         }
     }
 
@@ -116,7 +141,7 @@ impl Database {
     pub(super) async fn migrate(&self) -> Result<(), MigrateError> {
         match self {
             Self::Postgres(pool) => POSTGRES.run(pool).await,
-            Self::Sqlite(pool) => SQLITE.run(pool).await,
+            Self::Sqlite(pool, _) => SQLITE.run(pool).await,
         }
     }
 
@@ -124,14 +149,14 @@ impl Database {
     pub(super) fn connections(&self) -> (u32, usize) {
         match self {
             Self::Postgres(pool) => (pool.size(), pool.num_idle()),
-            Self::Sqlite(pool) => (pool.size(), pool.num_idle()),
+            Self::Sqlite(pool, _) => (pool.size(), pool.num_idle()),
         }
     }
 
     pub(super) async fn close(&self) {
         match self {
             Self::Postgres(pool) => pool.close().await,
-            Self::Sqlite(pool) => pool.close().await,
+            Self::Sqlite(pool, _) => pool.close().await,
         }
     }
 }

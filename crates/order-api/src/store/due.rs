@@ -57,12 +57,12 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn claim_due(&self, limit: u32) -> Result<Vec<Due>, Error> {
-        self.retried(|| self.try_claim_due(limit)).await
+        self.in_time(self.retried(|| self.try_claim_due(limit))).await
     }
 
     async fn try_claim_due(&self, limit: u32) -> Result<Vec<Due>, Error> {
         let mut session = self.session().await?;
-        let mut link = session.link();
+        let mut link = session.writing();
         let text = match link.connection {
             Borrowed::Postgres(_) => claim!("FOR UPDATE SKIP LOCKED"),
             Borrowed::Sqlite(_) => claim!(""),
@@ -83,7 +83,7 @@ impl Store {
     /// The database's; the order is then gone on with once more.
     pub async fn settle(&self, id: Uuid) -> Result<(), Error> {
         let mut session = self.session().await?;
-        let mut link = session.link();
+        let mut link = session.writing();
         // An order that failed in the meantime is owed its money back, and stays due.
         statement!(
             link,
@@ -98,13 +98,34 @@ impl Store {
         Ok(())
     }
 
+    /// Nothing can be done for a failed order any more: its money cannot be given back.
+    ///
+    /// # Errors
+    /// The database's; the order is then gone on with once more.
+    pub async fn give_up(&self, id: Uuid) -> Result<(), Error> {
+        let mut session = self.session().await?;
+        let mut link = session.writing();
+        statement!(
+            link,
+            SettleOrder,
+            execute,
+            sqlx::query("UPDATE orders SET due_at = NULL WHERE id = $1 AND status = 'failed'")
+                .bind(id)
+        )?;
+        Ok(())
+    }
+
     /// Lets an order that could not be gone on with be claimed again after `delay`.
     ///
     /// # Errors
     /// The database's; the order can then be claimed when its claim ends.
     pub async fn postpone(&self, id: Uuid, delay: Duration) -> Result<(), Error> {
+        self.in_time(self.try_postpone(id, delay)).await
+    }
+
+    async fn try_postpone(&self, id: Uuid, delay: Duration) -> Result<(), Error> {
         let mut session = self.session().await?;
-        let mut link = session.link();
+        let mut link = session.writing();
         statement!(
             link,
             PostponeOrder,

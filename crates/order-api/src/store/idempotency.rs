@@ -87,12 +87,12 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn forget_keys(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, Error> {
-        self.retried(|| self.try_forget(before, limit)).await
+        self.in_time(self.retried(|| self.try_forget(before, limit))).await
     }
 
     async fn try_forget(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, Error> {
         let mut session = self.session().await?;
-        let mut link = session.link();
+        let mut link = session.writing();
         let text = match link.connection {
             Borrowed::Postgres(_) => forget!("FOR UPDATE SKIP LOCKED"),
             Borrowed::Sqlite(_) => forget!(""),

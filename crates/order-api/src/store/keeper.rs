@@ -4,16 +4,20 @@ use std::{sync::Arc, time::Duration};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use instrumentation::health::Check;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{Store, sample::Counted};
+use crate::error::Error;
 
 /// How long the database may take to answer whoever watches it.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How often the database is asked whether it is there.
 const PING_EVERY: Duration = Duration::from_millis(500);
+/// How long its contents may take to be sampled, as long as nobody looks whether it is there: longer
+/// than it may take for one statement, so that one that is given up is counted.
+const SAMPLE_PATIENCE: Duration = Duration::from_secs(4);
 /// How often its contents are sampled.
 const SAMPLE_EVERY: Duration = Duration::from_secs(2);
 
@@ -53,7 +57,8 @@ async fn watch(store: &Store, need: &Check) {
     loop {
         ticks.tick().await;
         store.sample_pool();
-        let answers = store.ping().await.is_ok();
+        // One that hangs is as good as away. What its contents say, or do not, is none of this.
+        let answers = matches!(timeout(PATIENCE, store.ping()).await, Ok(Ok(())));
         if !answers {
             store.outage.noticed();
         }
@@ -63,7 +68,8 @@ async fn watch(store: &Store, need: &Check) {
             .send_if_modified(|available| std::mem::replace(available, answers) != answers);
         if answers && sampled.is_none_or(|at: Instant| at.elapsed() >= SAMPLE_EVERY) {
             sampled = Some(Instant::now());
-            if let Err(error) = store.sample(&mut counted).await {
+            let sampling = timeout(SAMPLE_PATIENCE, store.sample(&mut counted)).await;
+            if let Err(error) = sampling.unwrap_or(Err(Error::Late)) {
                 tracing::debug!(error = error.chain(), "cannot sample the database");
             }
         }

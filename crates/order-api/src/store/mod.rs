@@ -33,7 +33,10 @@ use backon::{ExponentialBuilder, Retryable as _};
 use chrono::{DateTime, Utc};
 use faults::Switchboard;
 use instrumentation::trace::Carried;
-use tokio::sync::{Notify, watch};
+use tokio::{
+    sync::{Notify, watch},
+    time::timeout,
+};
 use uuid::Uuid;
 
 use self::{
@@ -42,7 +45,7 @@ use self::{
 };
 use crate::{config::DatabaseUrl, error::Error, metrics::Metrics, status::Status};
 
-pub(crate) use self::keeper::keep;
+pub(crate) use self::{database::HANGS_AFTER, keeper::keep};
 pub use self::{
     due::Due,
     history::Came,
@@ -215,6 +218,11 @@ impl Store {
     /// A connection that no call has to wait for, nor waits for any.
     async fn aside(&self) -> Result<Session, Error> {
         Session::aside(&self.watched, &self.metrics, &self.faults).await
+    }
+
+    /// Does what nobody gives up on by leaving: a database that hangs must not keep it for ever.
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        timeout(HANGS_AFTER, work).await.unwrap_or(Err(Error::Late))
     }
 
     /// Does a transaction again if it collided with another, or could not even begin since its

@@ -133,7 +133,7 @@ async fn take(
     }
     match beside {
         Beside::Nothing => {}
-        Beside::Event(order, thread) => outbox::write(unit.link(), order, thread, at).await?,
+        Beside::Event(order, thread) => outbox::write(unit.link(), order, thread, at, at).await?,
         Beside::Ending(ending) => write_ending(unit.link(), ending, at).await?,
     }
     Ok(Some(Moved::Now { total_minor, at }))

@@ -80,12 +80,12 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn claim_events(&self, limit: u32, lease: Duration) -> Result<Claimed, Error> {
-        self.retried(|| self.try_claim(limit, lease)).await
+        self.in_time(self.retried(|| self.try_claim(limit, lease))).await
     }
 
     async fn try_claim(&self, limit: u32, lease: Duration) -> Result<Claimed, Error> {
         let mut session = self.session().await?;
-        let mut link = session.link();
+        let mut link = session.writing();
         let text = match link.connection {
             Borrowed::Postgres(_) => claim!("FOR UPDATE SKIP LOCKED"),
             Borrowed::Sqlite(_) => claim!(""),
@@ -110,12 +110,12 @@ impl Store {
         if ids.is_empty() {
             return Ok(());
         }
-        self.retried(|| self.try_delete(ids)).await
+        self.in_time(self.retried(|| self.try_delete(ids))).await
     }
 
     async fn try_delete(&self, ids: &[Uuid]) -> Result<(), Error> {
         let mut session = self.session().await?;
-        let mut link = session.link();
+        let mut link = session.writing();
         statement!(link, DeleteEvents, on => {
             let mut delete = QueryBuilder::new("DELETE FROM outbox WHERE id IN (");
             let mut list = delete.separated(", ");
@@ -134,8 +134,12 @@ impl Store {
     /// # Errors
     /// The database's; the event can then be claimed after its lease.
     pub async fn release_event(&self, id: Uuid, delay: Duration) -> Result<(), Error> {
+        self.in_time(self.try_release(id, delay)).await
+    }
+
+    async fn try_release(&self, id: Uuid, delay: Duration) -> Result<(), Error> {
         let mut session = self.session().await?;
-        let mut link = session.link();
+        let mut link = session.writing();
         statement!(
             link,
             ReleaseEvent,
@@ -150,12 +154,14 @@ impl Store {
     }
 }
 
-/// Writes the event of an order that was placed at this time.
+/// Writes the event of an order that was placed some time ago, and waits to be announced since
+/// another.
 pub(super) async fn write(
     mut link: Link<'_>,
     order: &Order,
     thread: &Thread,
-    at: DateTime<Utc>,
+    placed_at: DateTime<Utc>,
+    since: DateTime<Utc>,
 ) -> Result<(), Error> {
     let items = order.items.iter();
     let event = OrderPlaced {
@@ -166,7 +172,7 @@ pub(super) async fn write(
             .collect(),
         total_minor: order.total_minor,
         currency: order.currency.clone(),
-        placed_at: at,
+        placed_at,
     };
     let payload = serde_json::to_string(&event).expect("an event has only what JSON can say");
     statement!(
@@ -185,7 +191,7 @@ pub(super) async fn write(
         .bind(&thread.correlation_id)
         .bind(&thread.trace.traceparent)
         .bind(&thread.trace.tracestate)
-        .bind(at)
+        .bind(since)
     )?;
     Ok(())
 }

@@ -56,7 +56,7 @@ impl Store {
     /// The database's.
     pub async fn insert_payment(&self, payment: &Payment) -> Result<bool, Error> {
         let mut session = self.session().await?;
-        let mut link = session.link();
+        let mut link = session.writing();
         let inserted = statement!(
             link,
             InsertPayment,
@@ -88,7 +88,7 @@ impl Store {
         to: PaymentStatus,
     ) -> Result<bool, Error> {
         let mut session = self.session().await?;
-        let mut link = session.link();
+        let mut link = session.writing();
         let moved = statement!(
             link,
             MovePayment,

@@ -156,7 +156,7 @@ async fn replay(session: &mut Session, first: First) -> Result<Placed, Error> {
 async fn refuse(session: &mut Session, new: &NewOrder, refused: Refused) -> Result<Placed, Error> {
     let Some(key) = &new.key else { return Err(refused.into()) };
     let answer = Answer::Refused(&refused);
-    if idempotency::claim(session.link(), key, new, answer).await? {
+    if idempotency::claim(session.writing(), key, new, answer).await? {
         return Err(refused.into());
     }
     repeat(session, key, new).await

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
-use super::{Store, now, session::Link};
+use super::{Store, moving::IN_HAND, now, session::Link};
 use crate::{
     error::Error,
     metrics::{ConnectionState, Metrics},
@@ -117,14 +117,16 @@ async fn sample_oldest(mut link: Link<'_>, metrics: &Metrics) -> Result<(), Erro
     Ok(())
 }
 
+/// Of an order that something is to be done for, `due_at` goes on whenever somebody takes it up in
+/// vain. It was due for the first time when whoever moved it last had it in hand for long enough.
 async fn sample_overdue(mut link: Link<'_>, metrics: &Metrics) -> Result<(), Error> {
-    let due_at: Option<DateTime<Utc>> = statement!(
+    let moved_at: Option<DateTime<Utc>> = statement!(
         link,
         SampleOverdue,
         fetch_one,
-        sqlx::query_scalar("SELECT MIN(due_at) FROM orders WHERE due_at IS NOT NULL",)
+        sqlx::query_scalar("SELECT MIN(updated_at) FROM orders WHERE due_at IS NOT NULL",)
     )?;
-    metrics.orders_longest_overdue_seconds.set(age(due_at));
+    metrics.orders_longest_overdue_seconds.set(age(moved_at.map(|moved_at| moved_at + IN_HAND)));
     Ok(())
 }
 

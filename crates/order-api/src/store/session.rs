@@ -15,7 +15,7 @@ use sqlx::{
     pool::PoolConnection,
 };
 
-use super::database::Database;
+use super::database::{Database, Turn, Turns};
 use crate::{
     error::Error,
     metrics::{Metrics, Query},
@@ -47,6 +47,10 @@ macro_rules! statement {
             $link.busy,
             $link.faults,
         );
+        let turn = match $link.turns {
+            Some(turns) => turns.next().await,
+            None => None,
+        };
         let outcome = match &mut $link.connection {
             $crate::store::session::Borrowed::Postgres(connection) => {
                 let $on = &mut **connection;
@@ -57,6 +61,7 @@ macro_rules! statement {
                 $running.await
             }
         };
+        drop(turn);
         running.ended($link.metrics, &outcome);
         outcome
     }};
@@ -66,7 +71,7 @@ macro_rules! statement {
 #[derive(Debug)]
 pub(super) enum Connection {
     Postgres(PoolConnection<Postgres>),
-    Sqlite(PoolConnection<Sqlite>),
+    Sqlite(PoolConnection<Sqlite>, Turns),
 }
 
 /// Whether a statement runs on a connection just now.
@@ -90,6 +95,8 @@ pub(super) struct Session {
 pub(super) struct Link<'c> {
     pub(super) connection: Borrowed<'c>,
     pub(super) busy: &'c Busy,
+    /// Where each statement takes a turn, if it writes by itself.
+    pub(super) turns: Option<&'c Turns>,
     pub(super) metrics: &'c Metrics,
     pub(super) faults: &'c Switchboard,
 }
@@ -99,9 +106,13 @@ pub(super) enum Borrowed<'c> {
     Sqlite(&'c mut SqliteConnection),
 }
 
-/// An open transaction; undone if it is dropped before it is committed.
+/// An open transaction; undone if it is dropped before it is committed, as soon as its connection
+/// gets to it: whoever has the next turn may find it there for a moment, and waits as for another
+/// process.
 pub(super) struct Unit<'c> {
+    // Before the turn: fields are dropped in this order.
     transaction: Open<'c>,
+    turn: Option<Turn>,
     busy: &'c Busy,
     metrics: &'c Metrics,
     faults: &'c Switchboard,
@@ -225,30 +236,39 @@ impl Session {
         Self { connection, busy: Busy::default(), metrics, faults, since }
     }
 
-    /// Runs statements by themselves.
+    /// Runs statements by themselves that only read.
     pub(super) fn link(&mut self) -> Link<'_> {
-        let (metrics, busy, faults) = (&self.metrics, &self.busy, &*self.faults);
-        let connection = match &mut self.connection {
-            Connection::Postgres(connection) => Borrowed::Postgres(connection),
-            Connection::Sqlite(connection) => Borrowed::Sqlite(connection),
-        };
-        Link { connection, busy, metrics, faults }
+        Link { turns: None, ..self.writing() }
     }
 
-    /// Begins a transaction that writes. SQLite takes its one write lock at once: a transaction
-    /// that read first and wanted it later could be refused it.
+    /// Runs statements by themselves that write.
+    pub(super) fn writing(&mut self) -> Link<'_> {
+        let (metrics, busy, faults) = (&self.metrics, &self.busy, &*self.faults);
+        let (connection, turns) = match &mut self.connection {
+            Connection::Postgres(connection) => (Borrowed::Postgres(connection), None),
+            Connection::Sqlite(connection, turns) => (Borrowed::Sqlite(connection), Some(&*turns)),
+        };
+        Link { connection, busy, turns, metrics, faults }
+    }
+
+    /// Begins a transaction that writes. SQLite takes its one write lock at once, when it is this
+    /// one's turn: a transaction that read first and wanted it later could be refused it.
     pub(super) async fn begin(&mut self) -> Result<Unit<'_>, Error> {
         let system = self.link().connection.system();
         let running = Running::begin(Query::Begin, system, &self.busy, &self.faults);
-        let transaction = match &mut self.connection {
-            Connection::Postgres(connection) => connection.begin().await.map(Open::Postgres),
-            Connection::Sqlite(connection) => {
-                connection.begin_with("BEGIN IMMEDIATE").await.map(Open::Sqlite)
+        let (transaction, turn) = match &mut self.connection {
+            Connection::Postgres(connection) => {
+                (connection.begin().await.map(Open::Postgres), None)
+            }
+            Connection::Sqlite(connection, turns) => {
+                let turn = turns.next().await;
+                (connection.begin_with("BEGIN IMMEDIATE").await.map(Open::Sqlite), turn)
             }
         };
         running.ended(&self.metrics, &transaction);
         let transaction = transaction.map_err(Error::not_begun)?;
-        Ok(Unit { transaction, busy: &self.busy, metrics: &self.metrics, faults: &self.faults })
+        let (busy, metrics, faults) = (&self.busy, &self.metrics, &*self.faults);
+        Ok(Unit { transaction, turn, busy, metrics, faults })
     }
 }
 
@@ -272,7 +292,8 @@ impl Unit<'_> {
             Open::Postgres(transaction) => Borrowed::Postgres(transaction),
             Open::Sqlite(transaction) => Borrowed::Sqlite(transaction),
         };
-        Link { connection, busy: self.busy, metrics: self.metrics, faults: self.faults }
+        let (busy, metrics, faults) = (self.busy, self.metrics, self.faults);
+        Link { connection, busy, turns: None, metrics, faults }
     }
 
     /// Makes it so.
@@ -283,6 +304,7 @@ impl Unit<'_> {
             Open::Postgres(transaction) => transaction.commit().await,
             Open::Sqlite(transaction) => transaction.commit().await,
         };
+        drop(self.turn);
         running.ended(self.metrics, &outcome);
         Ok(outcome?)
     }
@@ -293,6 +315,62 @@ impl Unit<'_> {
             Open::Postgres(transaction) => transaction.rollback().await?,
             Open::Sqlite(transaction) => transaction.rollback().await?,
         }
+        drop(self.turn);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use instrumentation::metrics::Registry;
+    use tokio::{
+        sync::{mpsc, oneshot},
+        time::sleep,
+    };
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::store::Store;
+
+    /// By themselves and in transactions.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn writers_on_sqlite_come_in_the_order_in_which_they_came() {
+        let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", directory.path().join("shop.db").display());
+        let registry = Registry::new("order-api", &[Metrics::CATALOGUE]);
+        let (metrics, patience) = (Metrics::register(&registry), Duration::from_secs(10));
+        let store = Store::new(&url.parse().unwrap(), 16, patience, metrics, Arc::default());
+        let store = Arc::new(store);
+        store.open().await.unwrap();
+
+        let mut session = store.session().await.unwrap();
+        let unit = session.begin().await.unwrap();
+        let (done, mut order) = mpsc::unbounded_channel();
+        for number in 0..10 {
+            let (store, done, (begun, begins)) = (store.clone(), done.clone(), oneshot::channel());
+            tokio::spawn(async move {
+                begun.send(()).unwrap();
+                match number % 2 {
+                    0 => store.settle(Uuid::nil()).await.unwrap(),
+                    _ => drop(store.decline(Uuid::nil()).await.unwrap_err()),
+                }
+                done.send(number).unwrap();
+            });
+            begins.await.unwrap();
+            // Long enough to be connected, and to wait.
+            sleep(Duration::from_millis(60)).await;
+        }
+        assert!(order.is_empty(), "somebody did not wait");
+        unit.undo().await.unwrap();
+        drop(done);
+        let mut came = Vec::new();
+        while let Some(number) = order.recv().await {
+            came.push(number);
+        }
+        // Those with a transaction read something after it, so that neighbors may change places.
+        let far = |(place, number): (usize, &i32)| (place as i32 - number).abs() > 1;
+        assert!(!came.iter().enumerate().any(far), "{came:?}");
     }
 }

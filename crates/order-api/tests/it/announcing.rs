@@ -170,3 +170,15 @@ async fn a_broker_that_is_away_for_long_costs_no_tasks() {
     .await;
     shop.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_announces_what_is_older_than_anything() {
+    let shop = Shop::start_without_broker().await;
+    for seconds in [0, 60, 86_400] {
+        assert_eq!(shop.announce_again(seconds).await, 200, "{seconds}");
+    }
+    for seconds in [10_000_000_000, i64::MAX as u64, u64::MAX] {
+        assert_eq!(shop.announce_again(seconds).await, 422, "{seconds}");
+    }
+    shop.finish().await;
+}

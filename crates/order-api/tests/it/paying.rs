@@ -11,10 +11,23 @@ use contract::{
     },
 };
 use provider::Behaviour;
+use sqlx::{ConnectOptions as _, SqliteConnection, sqlite::SqliteConnectOptions};
 use testbed::eventually;
+use tokio::time::sleep;
 use tonic::Code;
 
 use crate::shop::{SOON, Shop, cart, reason};
+
+/// A broker that is never there.
+const NOBODY: &str = "amqp://guest:guest@127.0.0.1:1/%2f";
+/// So that an order cannot be confirmed, and can again.
+const BREAK_OUTBOX: &str = "CREATE TRIGGER broken BEFORE INSERT ON outbox \
+                            BEGIN SELECT RAISE(FAIL, 'broken'); END";
+const BREAK_PAYMENTS: &str = "CREATE TRIGGER broken BEFORE INSERT ON payments \
+                              BEGIN SELECT RAISE(FAIL, 'broken'); END";
+const MEND: &str = "DROP TRIGGER broken";
+/// As if every order had been in hand for too long.
+const OVERDUE: &str = "UPDATE orders SET due_at = created_at WHERE due_at IS NOT NULL";
 
 fn keyed(key: &str, method: &str) -> PlaceOrderRequest {
     PlaceOrderRequest {
@@ -22,6 +35,24 @@ fn keyed(key: &str, method: &str) -> PlaceOrderRequest {
         payment_method: method.to_owned(),
         ..cart("ada", &[("TEA-001", 2)])
     }
+}
+
+/// A shop and a way around it, into its database.
+async fn start_with_inside(settings: &[&str]) -> (Shop, SqliteConnection) {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("shop.db");
+    let database = format!("sqlite://{}", file.display());
+    let shop = Shop::start_with(settings, &database, NOBODY, directory).await;
+    shop.becomes_ready(true).await;
+    (shop, SqliteConnectOptions::new().filename(file).connect().await.unwrap())
+}
+
+async fn change(inside: &mut SqliteConnection, sql: &'static str) {
+    sqlx::raw_sql(sql).execute(inside).await.unwrap();
+}
+
+async fn number(inside: &mut SqliteConnection, sql: &'static str) -> i64 {
+    sqlx::query_scalar(sql).fetch_one(inside).await.unwrap()
 }
 
 async fn becomes(shop: &Shop, id: &str, status: OrderStatus) -> Order {
@@ -242,5 +273,118 @@ async fn payments_answer_for_themselves() {
     }
     let totals = totals(&shop);
     assert_eq!((totals["captures"], totals["refunds"]), (1, 1));
+    shop.finish().await;
+}
+
+/// Whoever is told of a failure orders again, and pays twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_that_is_stored_is_answered_with_no_error() {
+    let (shop, mut inside) = start_with_inside(&[]).await;
+    for (round, breaks) in (1..).zip([BREAK_PAYMENTS, BREAK_OUTBOX]) {
+        change(&mut inside, breaks).await;
+        let order = shop.place(&[("TEA-001", 2)]).await.unwrap();
+        assert_eq!(order.status(), OrderStatus::Pending, "{breaks}");
+        assert_eq!(shop.metrics().await["payments_undecided_total"], f64::from(round));
+        change(&mut inside, MEND).await;
+        change(&mut inside, OVERDUE).await;
+        becomes(&shop, &order.id, OrderStatus::Placed).await;
+        total_is(&shop, "captured_minor", 1180 * i64::from(round)).await;
+    }
+    assert_eq!(totals(&shop)["authorizations"], 2);
+    assert_eq!(shop.metrics().await["orders_created_total"], 2.0);
+    shop.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refund_that_overtakes_the_record_of_a_capture_is_recorded_and_all_counts_once() {
+    let settings = ["--payment-provider-timeout=20s"];
+    let (shop, _inside) = start_with_inside(&settings).await;
+    let mut payments = shop.payments();
+    let order_id = "01980000-0000-7000-8000-000000000000".to_owned();
+    let authorize = AuthorizeRequest {
+        order_id: order_id.clone(),
+        amount_minor: 590,
+        currency: "EUR".to_owned(),
+        payment_method: "card".to_owned(),
+    };
+    payments.authorize(authorize).await.unwrap();
+    let median = std::time::Duration::from_secs(2);
+    let slow = Behaviour { median, sigma: 0.0, ..shop.provider.behaviour() };
+    shop.provider.set_behaviour(slow);
+    let capturing = tokio::spawn({
+        let (mut payments, order_id) = (payments.clone(), order_id.clone());
+        async move { payments.capture(CaptureRequest { order_id }).await }
+    });
+    // Read while it was only authorized, and answered after the capture was recorded.
+    sleep(median / 2).await;
+    let refunding = payments.refund(RefundRequest { order_id: order_id.clone() });
+    let refunded = refunding.await.unwrap().into_inner().payment.unwrap();
+    let captured = capturing.await.unwrap().unwrap().into_inner().payment.unwrap();
+    assert_eq!(captured.status(), PaymentStatus::Captured);
+    assert_eq!(refunded.status(), PaymentStatus::Refunded);
+    let stored = payments.get_payment(GetPaymentRequest { order_id }).await.unwrap();
+    assert_eq!(stored.into_inner().payment.unwrap().status(), PaymentStatus::Refunded);
+    let metrics = shop.metrics().await;
+    for (series, value) in [
+        ("captured_minor_total", 590.0),
+        ("refunds_minor_total", 590.0),
+        ("payments_total{status=\"captured\"}", 1.0),
+        ("payments_total{status=\"refunded\"}", 1.0),
+    ] {
+        assert_eq!(metrics[series], value, "{series}");
+    }
+    shop.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_provider_does_not_know_is_not_asked_for_for_ever() {
+    let (shop, mut inside) = start_with_inside(&[]).await;
+    let forget = "UPDATE payments SET authorization_id = 'ffffffff-ffff-4fff-8fff-ffffffffffff'";
+    let due = "SELECT COUNT(*) FROM orders WHERE due_at IS NOT NULL";
+
+    // Its money is still to be taken.
+    change(&mut inside, BREAK_OUTBOX).await;
+    let order = shop.place(&[("TEA-001", 2)]).await.unwrap();
+    assert_eq!(order.status(), OrderStatus::Pending);
+    change(&mut inside, MEND).await;
+    change(&mut inside, forget).await;
+    change(&mut inside, "UPDATE orders SET status = 'placed', due_at = created_at").await;
+    eventually(SOON, "nothing is due", async || {
+        (number(&mut inside, due).await == 0).then_some(())
+    })
+    .await;
+    becomes(&shop, &order.id, OrderStatus::Placed).await;
+
+    // Its money is to be given back: nobody says that it was.
+    let order = shop.place(&[("TEA-001", 2)]).await.unwrap();
+    shop.metric_is("payments_total{status=\"captured\"}", 1.0).await;
+    change(&mut inside, forget).await;
+    let (order_id, message_id) = (order.id.clone(), "m-1".to_owned());
+    let request = FailFulfillmentRequest { order_id, message_id, reason: 1 };
+    shop.worker().fail_fulfillment(request).await.unwrap();
+    eventually(SOON, "nothing is due", async || {
+        (number(&mut inside, due).await == 0).then_some(())
+    })
+    .await;
+    becomes(&shop, &order.id, OrderStatus::Failed).await;
+    assert_eq!(totals(&shop)["refunds"], 0);
+    shop.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_that_is_tried_in_vain_is_overdue_all_the_time() {
+    let (shop, mut inside) = start_with_inside(&[]).await;
+    change(&mut inside, BREAK_OUTBOX).await;
+    let order = shop.place(&[("TEA-001", 2)]).await.unwrap();
+    // Long ago, and yet in somebody's hands until just now.
+    let long_ago = "UPDATE orders SET updated_at = '2020-01-01T00:00:00.000000+00:00', \
+                    due_at = strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now')";
+    change(&mut inside, long_ago).await;
+    shop.metric_exceeds("orders_resumed_total{step=\"authorization\",outcome=\"postponed\"}", 1.0)
+        .await;
+    shop.metric_exceeds("orders_longest_overdue_seconds", 86_400.0).await;
+    change(&mut inside, MEND).await;
+    becomes(&shop, &order.id, OrderStatus::Placed).await;
+    shop.metric_is("orders_longest_overdue_seconds", 0.0).await;
     shop.finish().await;
 }

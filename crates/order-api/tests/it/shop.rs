@@ -20,6 +20,7 @@ use identity::{
     token::{Issuer, Kind},
 };
 use lapin::{Channel as Amqp, Connection, ConnectionProperties, message::BasicGetMessage};
+use order_api::control::ANNOUNCEMENTS;
 use provider::{Behaviour, Provider};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -195,6 +196,12 @@ impl Shop {
     /// Turns effects on at seams, as the lab would, and everything else off.
     pub(crate) async fn arm(&self, armed: impl IntoIterator<Item = (Seam, Effect)>) {
         arm_at(&self.side, armed).await;
+    }
+
+    /// Has orders announced again that were placed longer ago than so many seconds.
+    pub(crate) async fn announce_again(&self, longer_ago_s: u64) -> reqwest::StatusCode {
+        let url = format!("{}{ANNOUNCEMENTS}?longer_ago_s={longer_ago_s}", self.side);
+        reqwest::Client::new().post(url).send().await.unwrap().status()
     }
 
     /// How many statements of this name there have been.

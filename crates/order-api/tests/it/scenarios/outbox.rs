@@ -2,6 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
+use chrono::Utc;
 use contract::event::{ORDER_PLACED, OrderPlaced};
 use order_api::store::{Event, Store};
 use uuid::Uuid;
@@ -39,11 +40,13 @@ pub(crate) async fn an_order_leaves_an_event(db: &Database) {
 
 pub(crate) async fn an_order_that_was_announced_in_vain_is_announced_again(db: &Database) {
     let order = db.place("ada", &[("TEA-001", 2)]).await.order;
-    assert_eq!(db.store.announce_again(Duration::ZERO).await.unwrap(), 0, "an event waits");
+    let (long_ago, now) = (Utc::now() - LONG, Utc::now() + LONG);
+    assert_eq!(db.store.announce_again(now).await.unwrap(), 0, "an event waits");
     let lost = claim(&db.store, LONG).await;
     db.store.delete_events(&[lost[0].id]).await.unwrap();
-    assert_eq!(db.store.announce_again(LONG).await.unwrap(), 0, "it is too soon to tell");
-    assert_eq!(db.store.announce_again(Duration::ZERO).await.unwrap(), 1);
+    assert_eq!(db.store.announce_again(long_ago).await.unwrap(), 0, "it is too soon to tell");
+    let announced = Utc::now();
+    assert_eq!(db.store.announce_again(now).await.unwrap(), 1);
     let again = claim(&db.other, LONG).await;
     assert_eq!((again.len(), again[0].order_id), (1, order.id));
     assert_eq!(
@@ -51,6 +54,8 @@ pub(crate) async fn an_order_that_was_announced_in_vain_is_announced_again(db: &
         (&lost[0].payload, &lost[0].traceparent)
     );
     assert_ne!(again[0].id, lost[0].id);
+    let waits_since = again[0].created_at;
+    assert!(waits_since + Duration::from_millis(1) > announced, "{waits_since} < {announced}");
 }
 
 pub(crate) async fn a_claimed_event_is_held_until_its_lease_ends(db: &Database) {
