@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use crate::error::Refusal;
 use crate::exchange::Name;
 use crate::message::Entry;
-use crate::queue::QueueId;
+use crate::queue::{ConsumerId, QueueId};
 
 /// An open channel.
 #[derive(Debug, Default)]
@@ -47,7 +47,7 @@ pub(crate) struct Unacked {
     pub(crate) queue: Name,
     pub(crate) queue_id: QueueId,
     /// None for a message that was asked for with `basic.get`.
-    pub(crate) consumer: Option<Name>,
+    pub(crate) consumer: Option<ConsumerId>,
     pub(crate) entry: Entry,
 }
 

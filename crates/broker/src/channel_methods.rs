@@ -138,10 +138,8 @@ impl State {
                 unused.extend(self.withdraw(at, tag, queue));
             }
         }
-        for (channel, mut ended) in ended {
-            let at = ChannelKey { connection, channel };
-            let unacked = ended.take_all();
-            self.give_back(at, unacked);
+        for (_, mut ended) in ended {
+            self.give_back(ended.take_all());
         }
         for queue in unused {
             self.delete_queue(&queue);

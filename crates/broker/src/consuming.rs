@@ -19,6 +19,7 @@ use crate::state::{ChannelKey, State};
 impl State {
     pub(crate) fn consume(&mut self, at: ChannelKey, consume: &Consume) -> Result<(), Refusal> {
         let tag = self.consumer_tag(at, &consume.consumer_tag)?;
+        let id = self.next_id();
         let prefetch = self.channel(at).map_or(0, |channel| channel.consumer_prefetch);
         let queue = self.queue_for(at, consume.queue.as_str())?;
         let others = !queue.consumers.is_empty();
@@ -27,6 +28,7 @@ impl State {
             return Err(Refusal::access(detail));
         }
         queue.consumers.push_back(Consumer {
+            id,
             channel: at,
             tag: Arc::clone(&tag),
             no_ack: consume.no_ack,

@@ -115,7 +115,7 @@ impl Queue {
         consumer.in_flight += 1;
         self.unacked += 1;
         let (queue, queue_id) = (self.name.clone(), self.id);
-        let consumer = Some(consumer.tag.clone());
+        let consumer = Some(consumer.id);
         channel.hold(delivery_tag, Unacked { queue, queue_id, consumer, entry });
     }
 

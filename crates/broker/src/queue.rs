@@ -17,6 +17,9 @@ use crate::stats::Counters;
 /// Tells a queue from an earlier one of the same name.
 pub(crate) type QueueId = u64;
 
+/// Tells a consumer from an earlier one of the same tag.
+pub(crate) type ConsumerId = u64;
+
 /// A queue.
 #[derive(Debug)]
 pub(crate) struct Queue {
@@ -41,6 +44,7 @@ pub(crate) struct Queue {
 /// One who takes messages from a queue.
 #[derive(Debug)]
 pub(crate) struct Consumer {
+    pub(crate) id: ConsumerId,
     pub(crate) channel: ChannelKey,
     pub(crate) tag: Name,
     pub(crate) no_ack: bool,
@@ -159,8 +163,8 @@ impl Queue {
         self.last_used.checked_add(after)
     }
 
-    pub(crate) fn consumer(&mut self, channel: ChannelKey, tag: &str) -> Option<&mut Consumer> {
-        self.consumers.iter_mut().find(|consumer| consumer.is(channel, tag))
+    pub(crate) fn consumer(&mut self, id: ConsumerId) -> Option<&mut Consumer> {
+        self.consumers.iter_mut().find(|consumer| consumer.id == id)
     }
 
     pub(crate) fn is_consumed_exclusively(&self) -> bool {

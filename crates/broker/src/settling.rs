@@ -32,13 +32,13 @@ impl State {
     ) -> Result<(), Refusal> {
         let Some(channel) = self.channel(at) else { return Ok(()) };
         let taken = channel.take(tag, multiple)?;
-        self.settle_all(at, taken, outcome);
+        self.settle_all(taken, outcome);
         Ok(())
     }
 
     /// Puts back what a channel that is gone had not settled.
-    pub(crate) fn give_back(&mut self, at: ChannelKey, unacked: Vec<Unacked>) {
-        self.settle_all(at, unacked, Outcome::Requeued);
+    pub(crate) fn give_back(&mut self, unacked: Vec<Unacked>) {
+        self.settle_all(unacked, Outcome::Requeued);
     }
 
     pub(crate) fn recover(&mut self, at: ChannelKey, recover: &Recover) -> Result<(), Refusal> {
@@ -48,11 +48,11 @@ impl State {
         self.settle(at, 0, true, Outcome::Requeued)
     }
 
-    fn settle_all(&mut self, at: ChannelKey, taken: Vec<Unacked>, outcome: Outcome) {
+    fn settle_all(&mut self, taken: Vec<Unacked>, outcome: Outcome) {
         let mut changed: Vec<Name> = Vec::new();
         for unacked in taken {
             let queue = unacked.queue.clone();
-            self.settle_one(at, unacked, outcome);
+            self.settle_one(unacked, outcome);
             if !changed.contains(&queue) {
                 changed.push(queue);
             }
@@ -62,13 +62,13 @@ impl State {
         }
     }
 
-    fn settle_one(&mut self, at: ChannelKey, unacked: Unacked, outcome: Outcome) {
+    fn settle_one(&mut self, unacked: Unacked, outcome: Outcome) {
         let Unacked { queue: name, queue_id, consumer, entry } = unacked;
         let queue = self.queues.get_mut(&name).filter(|queue| queue.id == queue_id);
         // The messages of a deleted queue went with it.
         let Some(queue) = queue else { return };
         queue.unacked -= 1;
-        if let Some(consumer) = consumer.and_then(|tag| queue.consumer(at, &tag)) {
+        if let Some(consumer) = consumer.and_then(|id| queue.consumer(id)) {
             consumer.in_flight -= 1;
         }
         match outcome {

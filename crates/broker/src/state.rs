@@ -166,6 +166,7 @@ impl State {
             dropped: self.dropped,
             refused: self.refused,
             memory: self.ledger.used(),
+            full: self.ledger.is_full(),
             queues: self.queue_stats(),
         }
     }

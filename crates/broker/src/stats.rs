@@ -38,6 +38,8 @@ pub struct Stats {
     pub refused: u64,
     /// Bytes of messages held, with the flat charge for each.
     pub memory: usize,
+    /// Whether that is as much as it may be: messages are refused then.
+    pub full: bool,
     /// The queues, by name.
     pub queues: Vec<QueueStats>,
 }

@@ -239,15 +239,20 @@ pub(crate) async fn an_unused_queue_expires(world: &World) -> Result<()> {
     let mut client = world.client().await?;
     let queue = client.fresh_queue(table([("x-expires", number(2_000))])).await?;
     let consumer = client.consume(&queue).await?;
-    tokio::time::sleep(2 * std::time::Duration::from_secs(2)).await;
-    // A second connection only looks: a passive declaration would count as use.
+    // When one that nobody uses for twice as long has gone, the one in use would have, too.
+    ended(&client, &client.fresh_queue(table([("x-expires", number(4_000))])).await?).await;
     client.fill(&queue, &["still here"]).await?;
     client.channel.basic_cancel(consumer.tag(), BasicCancelOptions::default()).await?;
-    testbed::eventually(PATIENCE, "the end of the queue", async || {
-        let confirmation = client.publish("", &queue, "knock").await.expect("a confirm");
+    ended(&client, &queue).await;
+    assert_refused(client.ready(&queue).await, 404, &queue);
+    client.open().await
+}
+
+/// Waits until a queue has gone, by publishing to it: a declaration, even a passive one, is use.
+async fn ended(client: &Client, queue: &str) {
+    testbed::eventually(PATIENCE, &format!("the end of {queue}"), async || {
+        let confirmation = client.publish("", queue, "knock").await.expect("a confirm");
         matches!(confirmation, lapin::Confirmation::Ack(Some(_))).then_some(())
     })
     .await;
-    assert_refused(client.ready(&queue).await, 404, &queue);
-    client.open().await
 }

@@ -61,6 +61,26 @@ pub(crate) async fn a_cut_connection_is_noticed_and_its_messages_return() -> Res
     Ok(())
 }
 
+/// RabbitMQ goes by the tag, and lets the next consumer have one more in hand.
+pub(crate) async fn an_ack_makes_room_for_the_consumer_who_had_the_message() -> Result<()> {
+    let world = World::embedded().await?;
+    let client = world.client().await?;
+    let queue = client.fresh_queue(table([])).await?;
+    client.fill(&queue, &["1", "2", "3"]).await?;
+    client.prefetch(1).await?;
+    let mut consumer = client.consume_as(&queue, "me", BasicConsumeOptions::default()).await?;
+    let before = next(&mut consumer).await?;
+    client.channel.basic_cancel("me".into(), BasicCancelOptions::default()).await?;
+
+    let mut consumer = client.consume_as(&queue, "me", BasicConsumeOptions::default()).await?;
+    let after = next(&mut consumer).await?;
+    before.acker.ack(BasicAckOptions::default()).await?;
+    is_quiet(&mut consumer).await;
+    after.acker.ack(BasicAckOptions::default()).await?;
+    assert_eq!(next_body(&mut consumer).await?, "3");
+    Ok(())
+}
+
 pub(crate) async fn a_blocked_publisher_waits_and_is_told() -> Result<()> {
     let world = World::embedded().await?;
     let handle = world.handle.as_ref().expect("the embedded broker");
@@ -98,9 +118,12 @@ pub(crate) async fn a_full_broker_refuses_until_there_is_room() -> Result<()> {
     let client = world.client().await?;
     let queue = client.fresh_queue(table([])).await?;
     let body = "x".repeat(6_000);
-    client.fill(&queue, &[&body, &body]).await?;
+    client.fill(&queue, &[&body]).await?;
+    assert!(!handle.stats().full);
+    client.fill(&queue, &[&body]).await?;
     assert_eq!(client.publish("", &queue, &body).await?, Confirmation::Nack(None));
-    assert_eq!(handle.stats().refused, 1);
+    let stats = handle.stats();
+    assert_eq!((stats.refused, stats.full), (1, true));
     client.take(&queue).await?;
     client.fill(&queue, &[&body]).await?;
     client.channel.queue_purge(queue.into(), QueuePurgeOptions::default()).await?;

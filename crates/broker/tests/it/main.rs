@@ -103,6 +103,7 @@ scenarios! {
     settling:
         an_acknowledged_message_is_gone,
         acknowledging_multiple_settles_all_before,
+        a_tag_used_again_is_another_consumer,
         an_unknown_delivery_tag_is_refused,
         a_requeued_message_is_redelivered_first,
         requeued_messages_keep_their_order,
@@ -131,6 +132,7 @@ scenarios! {
 embedded_only! {
     the_statistics_count_what_happens,
     a_cut_connection_is_noticed_and_its_messages_return,
+    an_ack_makes_room_for_the_consumer_who_had_the_message,
     a_blocked_publisher_waits_and_is_told,
     a_full_broker_refuses_until_there_is_room,
     a_body_beyond_the_limit_closes_the_channel,

@@ -58,6 +58,28 @@ pub(crate) async fn acknowledging_multiple_settles_all_before(world: &World) -> 
     Ok(())
 }
 
+/// RabbitMQ counts by tag, and would let the next consumer have one more in hand: hence it is asked
+/// while nothing is in hand.
+pub(crate) async fn a_tag_used_again_is_another_consumer(world: &World) -> Result<()> {
+    let client = world.client().await?;
+    for arguments in [table([]), quorum([])] {
+        let queue = client.fresh_queue(arguments).await?;
+        client.prefetch(1).await?;
+        let options = BasicConsumeOptions::default();
+        let mut consumer = client.consume_as(&queue, "me", options).await?;
+        client.fill(&queue, &["before"]).await?;
+        let before = next(&mut consumer).await?;
+        client.channel.basic_cancel("me".into(), BasicCancelOptions::default()).await?;
+
+        let mut consumer = client.consume_as(&queue, "me", options).await?;
+        before.acker.ack(BasicAckOptions::default()).await?;
+        client.fill(&queue, &["after"]).await?;
+        assert_eq!(next_body(&mut consumer).await?, "after");
+        client.channel.basic_cancel("me".into(), BasicCancelOptions::default()).await?;
+    }
+    Ok(())
+}
+
 pub(crate) async fn an_unknown_delivery_tag_is_refused(world: &World) -> Result<()> {
     let mut client = world.client().await?;
     let queue = client.fresh_queue(table([])).await?;

@@ -124,7 +124,7 @@ fn render(broker: &Handle) -> String {
             "rabbitmq_alarms_memory_used_watermark",
             "gauge",
             "1 while the broker refuses messages for want of memory",
-            0,
+            stats.full.into(),
         ),
         (
             "rabbitmq_alarms_free_disk_space_watermark",
@@ -142,4 +142,20 @@ fn render(broker: &Handle) -> String {
 
 fn head(text: &mut String, name: &str, kind: &str, help: &str) {
     let _ = writeln!(text, "# HELP {name} {help}.\n# TYPE {name} {kind}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_broker_that_refuses_for_want_of_memory_says_so() {
+        for (memory_limit, alarm) in [(Config::default().memory_limit, 0), (0, 1)] {
+            let config = Config { listen: local(0), memory_limit, ..Config::default() };
+            let broker = Broker::bind(config).await.expect("a free port");
+            let text = render(&broker.handle());
+            let expected = format!("\nrabbitmq_alarms_memory_used_watermark {alarm}\n");
+            assert!(text.contains(&expected), "{memory_limit}: {text}");
+        }
+    }
 }
