@@ -28,6 +28,18 @@ chaos name="" *settings:
     for setting; do shift; set -- "$@" --data-urlencode "$setting"; done; \
     {{ ask }} --request POST "$@" "{{ desk }}/chaos/$name" {{ or-say }}
 
+# See where to look for the cause of a fault, in three steps: just hint latency 2
+[group("chaos")]
+[no-exit-message]
+hint name step="1":
+    @{{ ask }} "{{ desk }}/chaos/$1/hint/$2" {{ or-say }}
+
+# Read all about a fault: what happens, what ends it, and what only looks like the cause
+[group("chaos")]
+[no-exit-message]
+story name:
+    @{{ ask }} "{{ desk }}/chaos/$1" {{ or-say }}
+
 # Turn one fault off, or all of them
 [group("chaos")]
 [no-exit-message]
@@ -131,6 +143,12 @@ dlq:
 [no-exit-message]
 dlq-replay:
     @{{ ask }} --request POST "{{ desk }}/dlq/replay" {{ or-say }}
+
+# Announce orders again that nobody has heard of, if they are older than 30 seconds: just announce 600
+[group("shop")]
+[no-exit-message]
+announce longer-ago-s="":
+    @{{ ask }} --request POST ${1:+--data-urlencode "longer_ago_s=$1"} "{{ desk }}/announcements" {{ or-say }}
 
 # Build and start the stack in Docker: all of it, or less (just up core), or more (just up elk, just up canary)
 [group("compose")]

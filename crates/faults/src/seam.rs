@@ -106,6 +106,12 @@ seams! {
 }
 
 impl Seam {
+    /// Whether what takes the other way here goes wrong once, in a process, and ends with it: a task
+    /// that has died. Elsewhere the other way is code, which is there again after a restart.
+    pub fn dies_with_its_process(self) -> bool {
+        matches!(self, Self::TakeMessage | Self::RenewKey)
+    }
+
     pub(crate) fn bit(self) -> u64 {
         1 << self as u64
     }

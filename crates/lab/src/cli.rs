@@ -34,6 +34,10 @@ enum Command {
     Alerts(client::Desk),
     /// List the faults, or turn one on: `lab chaos latency ms=800 p=0.5 for=5m`
     Chaos(Chaos),
+    /// Show where to look for the cause of a fault, in three steps: `lab hint latency 2`
+    Hint(Hint),
+    /// Tell all about a fault: what happens, what ends it, and what only looks like the cause
+    Story(Story),
     /// Turn one fault off, or all of them
     Heal(Heal),
     /// Hold faults to their contracts, in labs of their own: `lab prove pool-leak`
@@ -81,6 +85,25 @@ struct Chaos {
     /// What to set of it, such as `ms=800` and `for=5m`.
     #[arg(value_name = "NAME=VALUE", value_parser = setting)]
     settings: Vec<(String, String)>,
+}
+
+#[derive(Debug, Args)]
+struct Hint {
+    #[command(flatten)]
+    desk: client::Desk,
+    /// The fault.
+    name: String,
+    /// How much to give away.
+    #[arg(default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=3))]
+    step: u8,
+}
+
+#[derive(Debug, Args)]
+struct Story {
+    #[command(flatten)]
+    desk: client::Desk,
+    /// The fault.
+    name: String,
 }
 
 #[derive(Debug, Args)]
@@ -231,6 +254,12 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Status(desk) => wait(desk.ask(Method::GET, "/status", &[])),
         Command::Alerts(desk) => wait(desk.ask(Method::GET, "/alerts", &[])),
         Command::Chaos(args) => wait(chaos(args)),
+        Command::Hint(Hint { desk, name, step }) => {
+            wait(desk.ask(Method::GET, &format!("/chaos/{name}/hint/{step}"), &[]))
+        }
+        Command::Story(Story { desk, name }) => {
+            wait(desk.ask(Method::GET, &format!("/chaos/{name}"), &[]))
+        }
         Command::Heal(Heal { desk, name }) => {
             let path = name.map_or("/chaos".to_owned(), |name| format!("/chaos/{name}"));
             wait(desk.ask(Method::DELETE, &path, &[]))

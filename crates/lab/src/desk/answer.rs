@@ -92,7 +92,7 @@ impl<S: Send + Sync> FromRequest<S> for Given {
 }
 
 impl Given {
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }

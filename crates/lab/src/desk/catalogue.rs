@@ -20,9 +20,24 @@ pub(super) struct Description {
     name: &'static str,
     summary: &'static str,
     story: String,
+    /// What looks like the cause and is not.
+    red_herring: &'static str,
+    /// What ends it in a real shop.
+    fix: &'static str,
     /// What it needs; nothing, a database or Postgres.
     needs: &'static str,
     parameters: Vec<Parameter>,
+}
+
+/// One step towards the cause of a fault.
+#[derive(Serialize)]
+pub(super) struct Hint {
+    fault: &'static str,
+    /// 1 for the first of them.
+    step: usize,
+    /// How many there are.
+    of: usize,
+    hint: &'static str,
 }
 
 #[derive(Serialize)]
@@ -54,9 +69,20 @@ impl Description {
             name: fault.name,
             summary: fault.summary(),
             story: fault.story(),
+            red_herring: fault.red_herring,
+            fix: fault.fix,
             needs: fault.needs().name(),
             parameters: parameters.collect(),
         }
+    }
+}
+
+impl Hint {
+    /// This step, if there is such a one.
+    pub(super) fn of(fault: &'static Fault, step: &str) -> Option<Self> {
+        let step = step.parse().ok()?;
+        let hint = *fault.hints.get(usize::checked_sub(step, 1)?)?;
+        Some(Self { fault: fault.name, step, of: fault.hints.len(), hint })
     }
 }
 
@@ -90,8 +116,24 @@ fn needing(fault: &Fault) -> &'static str {
 
 impl fmt::Display for Description {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}\n\n{}\n", self.name, self.summary, self.story)?;
-        let fault = faults::find(self.name).expect("it was made of one");
+        let Self { name, summary, story, red_herring, fix, .. } = self;
+        write!(
+            f,
+            "{name}: {summary}\n\n{story}\n\nlooks like the cause, and is not: {red_herring}\nwhat \
+             ends it: {fix}\n"
+        )?;
+        let fault = faults::find(name).expect("it was made of one");
         parameters::possible(fault.parameters).iter().try_for_each(|line| write!(f, "\n  {line}"))
+    }
+}
+
+impl fmt::Display for Hint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { fault, step, of, hint } = self;
+        write!(f, "hint {step} of {of}: {hint}\n\n")?;
+        match step < of {
+            true => write!(f, "the next one: just hint {fault} {}", step + 1),
+            false => write!(f, "the answer: just story {fault}"),
+        }
     }
 }

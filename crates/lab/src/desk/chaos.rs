@@ -16,11 +16,14 @@ use serde::Serialize;
 use super::{
     Parts,
     answer::{Given, Refusal, Wants},
-    catalogue::{Catalogue, Description},
+    catalogue::{Catalogue, Description, Hint},
     hands::Turn,
     ledger::ArmedFault,
     status::Listed,
 };
+
+/// Where Grafana is in compose, if nobody has moved it.
+const DASHBOARDS: &str = "http://localhost:3001";
 
 pub(super) fn router() -> Router<Arc<Parts>> {
     Router::new()
@@ -28,14 +31,14 @@ pub(super) fn router() -> Router<Arc<Parts>> {
         .route("/chaos", get(list).delete(heal_all))
         .route("/chaos/status", get(status))
         .route("/chaos/{name}", post(arm).get(describe).delete(heal))
+        .route("/chaos/{name}/hint/{step}", get(hint))
 }
 
 /// What was turned on.
 #[derive(Serialize)]
 struct Armed {
     armed: ArmedFault,
-    watch: String,
-    /// Services that could not be told yet.
+    /// Who could not be told yet.
     unreachable: Vec<&'static str>,
 }
 
@@ -43,7 +46,7 @@ struct Armed {
 #[derive(Serialize)]
 struct Healed {
     healed: Vec<String>,
-    /// Services that could not be told yet.
+    /// Who could not be told yet.
     unreachable: Vec<&'static str>,
 }
 
@@ -66,6 +69,20 @@ async fn status(State(parts): State<Arc<Parts>>, wants: Wants) -> Response {
 async fn describe(Path(name): Path<String>, wants: Wants) -> Response {
     match find(&name) {
         Ok(fault) => wants.answer(Description::of(fault)),
+        Err(refusal) => wants.refuse(refusal),
+    }
+}
+
+async fn hint(Path((name, step)): Path<(String, String)>, wants: Wants) -> Response {
+    let hint = find(&name).and_then(|fault| {
+        Hint::of(fault, &step).ok_or_else(|| {
+            let error = format!("there is no hint {step:?} about {name}");
+            let possible = (1..=fault.hints.len()).map(|step| step.to_string()).collect();
+            Refusal::new(StatusCode::NOT_FOUND, error, possible)
+        })
+    });
+    match hint {
+        Ok(hint) => wants.answer(hint),
         Err(refusal) => wants.refuse(refusal),
     }
 }
@@ -97,7 +114,7 @@ async fn turn_on(parts: &Parts, name: &str, given: &Given) -> Result<Armed, Refu
     let armed = parts.ledger.arm(fault, settings);
     tracing::info!(fault = armed.name, settings = armed.settings, "turned on");
     let unreachable = tell(parts, &fault.services(), turn).await;
-    Ok(Armed { armed, watch: fault.story(), unreachable })
+    Ok(Armed { armed, unreachable })
 }
 
 async fn heal(State(parts): State<Arc<Parts>>, Path(name): Path<String>, wants: Wants) -> Response {
@@ -169,17 +186,25 @@ fn cannot_be_here(fault: &Fault) -> Refusal {
 async fn tell(parts: &Parts, services: &[Service], turn: Turn<'_>) -> Vec<&'static str> {
     let told = parts.known().filter(|remote| services.contains(&remote.service));
     let told = told.map(async |remote| remote.tell().await.err().map(|_| remote.name()));
-    let told: Vec<_> = join_all(told).await.into_iter().flatten().collect();
+    let mut missed: Vec<_> = join_all(told).await.into_iter().flatten().collect();
     // Services first: what comes from outside is to find them as they will be.
-    turn.settle(&parts.ledger, parts.reach()).await;
-    told
+    missed.extend(turn.settle(&parts.ledger, parts.reach()).await);
+    missed
 }
 
+/// What is on and where to look, but not what it does: that is to be found.
 impl fmt::Display for Armed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "on: {}\n\n{}\n", self.armed, self.watch)?;
+        let name = &self.armed.name;
+        write!(f, "on: {}", self.armed)?;
         later(f, &self.unreachable)?;
-        write!(f, "\nturn it off: just heal {}", self.armed.name)
+        write!(
+            f,
+            "\n\nwhere to look:  just status, just alerts, just traces; with compose the dashboards \
+             at {DASHBOARDS}\nneed a hint?    just hint {name}, then just hint {name} 2 and 3\nthe \
+             answer:     just story {name}\nturn it off:    just heal {name}\n(without just: cargo \
+             run hint {name}, and so on)"
+        )
     }
 }
 

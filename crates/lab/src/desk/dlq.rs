@@ -33,6 +33,9 @@ async fn replay(State(parts): State<Arc<Parts>>, wants: Wants, given: Given) -> 
     };
     match parts.morgue.replay(&parts.queues, limit).await {
         Ok(replayed) => {
+            if replayed.replayed > 0 {
+                parts.ledger.replayed();
+            }
             tracing::info!(replayed = replayed.replayed, left = replayed.left, "replayed");
             wants.answer(replayed)
         }

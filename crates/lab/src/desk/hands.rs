@@ -4,32 +4,36 @@
 //! As with the services, the ledger says what must be so, and this makes it so: what is on is done
 //! once, and what is no longer on is undone.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex as Plain, MutexGuard as PlainGuard},
+    time::Duration,
+};
 
 use ::provider::{Behaviour, Provider};
 use anyhow::{Context as _, ensure};
 use contract::topology::{FULFILLMENT_QUEUE, ORDER_PLACED_KEY, ORDERS_EXCHANGE};
 use faults::Action;
 use lapin::{
-    BasicProperties,
+    BasicProperties, Channel,
     options::{BasicAckOptions, BasicPublishOptions, QueueBindOptions},
     types::FieldTable,
 };
 use tokio::{
     sync::{Mutex, MutexGuard},
-    time::{Instant, MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval, timeout},
 };
 use uuid::Uuid;
 
 use super::{
     database::{self, Database},
     dead_letters,
-    ledger::{Ledger, Outside},
-    provider,
+    ledger::Ledger,
+    load, provider,
     queues::Queues,
 };
 use crate::{
-    customers::{Customers, Demand, HIGHEST_RATE},
+    customers::{Customers, Demand, HIGHEST_RATE, Load},
     proxy::{Control, Wanted},
 };
 
@@ -37,35 +41,60 @@ use crate::{
 const PAUSE: Duration = Duration::from_millis(500);
 /// How often it is looked whether somebody else has put right what was done.
 const LOOK: Duration = Duration::from_secs(3);
+/// How long the broker or the proxy may take to do something, and anybody to be looked at: meanwhile
+/// nothing else is done.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the database may take, whose statements have a limit of their own below that.
+const LONG_PATIENCE: Duration = Duration::from_secs(30);
+/// The pause before what took too long is tried again, for others to have their turn.
+const REST: Duration = Duration::from_secs(15);
 /// How often it is looked for messages that do not come to lie among the dead letters.
 const TRIES: u32 = 60;
 /// How long the way to the database stays long when nobody says so again.
 const LEASE: Duration = Duration::from_secs(15);
+/// Who is asked to do things, as people read it.
+const BROKER: &str = "the broker";
+const DATABASE: &str = "the database";
+const PROXY: &str = "the way to the database";
 /// What no reader of orders can read: cut off in the middle.
 const TORN: &[u8] = br#"{"order_id":"01980000-0000-7000-8000-0000000000"#;
 
 /// What was done, and how to undo it.
 #[derive(Debug, Default)]
-pub(crate) struct Hands(Mutex<Done>);
+pub(crate) struct Hands {
+    done: Mutex<Done>,
+    bends: Plain<Bends>,
+}
 
 /// Whoever has it is the only one who does something.
-pub(crate) struct Turn<'a>(MutexGuard<'a, Done>);
+pub(crate) struct Turn<'a> {
+    done: MutexGuard<'a, Done>,
+    hands: &'a Hands,
+}
+
+/// What is bent, and at once.
+#[derive(Debug, Default)]
+struct Bends {
+    provider: Bent<Behaviour>,
+    rate: Bent<f64>,
+    demand: Bent<Demand>,
+}
 
 /// What is done.
 #[derive(Debug, Default)]
 pub(crate) struct Done {
-    provider: Bent<Behaviour>,
-    rate: Bent<f64>,
-    demand: Bent<Demand>,
     /// When it was last looked whether somebody else has undone something.
     looked: Option<Instant>,
     /// Whether what an earlier desk may have left in the database is undone.
     tidied: bool,
     /// What is done once, and how to undo each.
     once: BTreeMap<Uuid, Undo>,
+    /// What took too long, and may be done or undone by now or not, and when it is tried again.
+    late: BTreeMap<Uuid, Instant>,
 }
 
-/// Something that several faults may bend at a time, and what it was before the first of them.
+/// Something that several faults may bend at a time, and what it was before the first of them, or what
+/// an operator has set since.
 #[derive(Debug)]
 struct Bent<T> {
     by: Vec<Uuid>,
@@ -108,47 +137,105 @@ impl Hands {
 
     /// Makes it so, once.
     pub(crate) async fn settle(&self, ledger: &Ledger, reach: Reach<'_>) {
-        self.turn().await.settle(ledger, reach).await;
+        drop(self.turn().await.settle(ledger, reach).await);
+    }
+
+    /// Makes it so for the last time: what took too long before is tried once more.
+    pub(crate) async fn finish(&self, ledger: &Ledger, reach: Reach<'_>) {
+        let mut turn = self.turn().await;
+        turn.done.late.values_mut().for_each(|until| *until = Instant::now());
+        drop(turn.settle(ledger, reach).await);
     }
 
     /// Nothing is done until whoever has this does it.
     pub(crate) async fn turn(&self) -> Turn<'_> {
-        Turn(self.0.lock().await)
+        Turn { done: self.done.lock().await, hands: self }
+    }
+
+    /// An operator changes the provider in what these names say. That is so from now on, whatever is on
+    /// or comes to its end: the last change wins.
+    pub(crate) fn change_provider<'a>(
+        &self,
+        ledger: &Ledger,
+        provider: &Provider,
+        given: impl Iterator<Item = (&'a str, &'a str)> + Clone,
+    ) -> Result<(), String> {
+        let mut bends = self.bends();
+        let behaviour = given.clone().try_fold(provider.behaviour(), provider::set)?;
+        if let Some(before) = &mut bends.provider.before {
+            *before = given.clone().try_fold(*before, provider::set)?;
+        }
+        ledger.provider_set(&given.map(|(name, _)| name).collect());
+        provider.set_behaviour(behaviour);
+        Ok(())
+    }
+
+    /// An operator changes how many customers come; so it stays, too.
+    pub(crate) fn change_load<'a>(
+        &self,
+        ledger: &Ledger,
+        customers: &Customers,
+        given: impl Iterator<Item = (&'a str, &'a str)> + Clone,
+    ) -> Result<Load, String> {
+        let mut bends = self.bends();
+        let load = given.clone().try_fold(customers.load(), load::set)?;
+        if given.into_iter().any(|(name, _)| name == "rate") {
+            ledger.rate_set();
+            bends.rate = Bent::default();
+        }
+        customers.set_load(load);
+        Ok(load)
+    }
+
+    fn bends(&self) -> PlainGuard<'_, Bends> {
+        self.bends.lock().expect("no holder of the lock panics")
     }
 }
 
 impl Turn<'_> {
-    /// Makes it so: undoes what is no longer on, and does what has come.
-    pub(crate) async fn settle(mut self, ledger: &Ledger, reach: Reach<'_>) {
-        let done = &mut *self.0;
+    /// Makes it so: undoes what is no longer on, and does what has come. Says who was not reached, and
+    /// will be asked again.
+    ///
+    /// What takes too long is left for later, so that whoever does not answer keeps nobody else's fault
+    /// from being turned on or off.
+    pub(crate) async fn settle(mut self, ledger: &Ledger, reach: Reach<'_>) -> Vec<&'static str> {
+        let done = &mut *self.done;
         let is_due = done.is_due();
         if is_due {
             done.notice_repairs(ledger, reach).await;
         }
+        self.hands.bends().bend(ledger, reach);
         let wanted = ledger.outside();
-        done.bend(&wanted, reach);
         let is_wanted = |id: &Uuid| wanted.iter().any(|(wanted, _)| wanted == id);
+        done.late.retain(|id, _| done.once.contains_key(id) || is_wanted(id));
         let mut gone: Vec<_> = done.once.keys().copied().filter(|id| !is_wanted(id)).collect();
         gone.sort_by_key(|id| !done.once[id].is_waited_for());
         for id in gone {
-            let Some(undo) = done.once.get_mut(&id) else { continue };
-            match undo.undo(reach).await {
-                Ok(()) => drop(done.once.remove(&id)),
-                Err(error) => tracing::warn!("not undone yet: {error:#}"),
+            if !done.rests(&id) {
+                done.undo(id, reach).await;
             }
         }
         for (id, action) in &wanted {
-            if done.once.contains_key(id) {
-                if is_due && let Err(error) = lengthen(action, reach).await {
-                    tracing::warn!("not done again yet: {error:#}");
-                }
+            let is_done = done.once.contains_key(id) && !done.late.contains_key(id);
+            if done.rests(id) {
                 continue;
             }
-            match apply(action, reach).await {
-                Ok(undo) => done.once.extend(undo.map(|undo| (*id, undo))),
-                Err(error) => tracing::warn!("not done yet: {error:#}"),
+            match is_done {
+                false => done.apply(*id, action, reach).await,
+                true if is_due => done.apply_again(*id, action, reach).await,
+                true => {}
             }
         }
+        let undoing = done.once.iter().filter(|(id, _)| !is_wanted(id));
+        let undoing = undoing.filter_map(|(id, undo)| undo.waits_for(done.late.contains_key(id)));
+        let doing = wanted
+            .iter()
+            .filter(|(id, _)| !done.once.contains_key(id) || done.late.contains_key(id));
+        let mut missed: Vec<_> =
+            doing.filter_map(|(_, action)| done_by(action)).chain(undoing).collect();
+        missed.sort_unstable();
+        missed.dedup();
+        missed
     }
 }
 
@@ -162,29 +249,84 @@ impl Done {
         due
     }
 
-    /// What somebody has put right, is over.
-    async fn notice_repairs(&mut self, ledger: &Ledger, reach: Reach<'_>) {
-        // What is done already is no leftover.
-        if !self.tidied && self.once.is_empty() {
-            match reach.database.tidy().await {
-                Ok(()) => self.tidied = true,
-                Err(error) => tracing::debug!("the database is not looked through yet: {error:#}"),
+    async fn undo(&mut self, id: Uuid, reach: Reach<'_>) {
+        let Some(undo) = self.once.get_mut(&id) else { return };
+        match timeout(undo.patience(), undo.undo(reach)).await {
+            Ok(Ok(())) => {
+                self.once.remove(&id);
+                self.late.remove(&id);
             }
+            Ok(Err(error)) => tracing::warn!("not undone yet: {error:#}"),
+            Err(_) => self.rest(id, "not undone yet"),
         }
-        for (id, undo) in &self.once {
-            let Undo::Database(deed) = undo else { continue };
-            if let Ok(true) = reach.database.is_repaired(deed).await
-                && let Some(fault) = ledger.reason_of(*id)
-            {
-                ledger.repaired(fault);
-                tracing::info!(fault = fault.name, "repaired");
+    }
+
+    async fn apply(&mut self, id: Uuid, action: &Action, reach: Reach<'_>) {
+        match timeout(patience(action), apply(action, reach)).await {
+            Ok(Ok(undo)) => {
+                self.once.extend(undo.map(|undo| (id, undo)));
+                self.late.remove(&id);
+            }
+            Ok(Err(error)) => tracing::warn!("not done yet: {error:#}"),
+            Err(_) => {
+                self.rest(id, "not done yet");
+                // What is on its way may still be done.
+                match action {
+                    Action::Unbind => drop(self.once.insert(id, Undo::Bind)),
+                    Action::Lengthen { .. } => drop(self.once.insert(id, Undo::Shorten)),
+                    Action::Database(_) => self.tidied = false,
+                    _ => {}
+                }
             }
         }
     }
 
+    /// Does what does not last by itself.
+    async fn apply_again(&mut self, id: Uuid, action: &Action, reach: Reach<'_>) {
+        match timeout(PATIENCE, lengthen(action, reach)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!("not done again yet: {error:#}"),
+            Err(_) => self.rest(id, "not done again yet"),
+        }
+    }
+
+    /// This took too long, and is not tried again at once.
+    fn rest(&mut self, id: Uuid, problem: &str) {
+        self.late.insert(id, Instant::now() + REST);
+        tracing::warn!("{problem}: it takes too long, and is tried again in {} s", REST.as_secs());
+    }
+
+    /// Whether this took too long a short while ago.
+    fn rests(&self, id: &Uuid) -> bool {
+        self.late.get(id).is_some_and(|until| *until > Instant::now())
+    }
+
+    /// What somebody has put right, is something that was done about it.
+    async fn notice_repairs(&mut self, ledger: &Ledger, reach: Reach<'_>) {
+        // What is done already is no leftover.
+        if !self.tidied && self.once.is_empty() {
+            match timeout(LONG_PATIENCE, reach.database.tidy()).await {
+                Ok(Ok(())) => self.tidied = true,
+                Ok(Err(error)) => {
+                    tracing::debug!("the database is not looked through yet: {error:#}");
+                }
+                Err(_) => tracing::warn!("the database takes too long to be looked through"),
+            }
+        }
+        for (id, undo) in &self.once {
+            let Undo::Database(deed) = undo else { continue };
+            if let Ok(Ok(true)) = timeout(PATIENCE, reach.database.is_repaired(deed)).await {
+                ledger.undone(*id);
+            }
+        }
+    }
+}
+
+impl Bends {
     /// Lets the provider and the customers be as all that is on wants them, one upon the other.
-    fn bend(&mut self, wanted: &Outside, reach: Reach<'_>) {
+    fn bend(&mut self, ledger: &Ledger, reach: Reach<'_>) {
         let Reach { provider, customers, .. } = reach;
+        let wanted = ledger.outside();
         let of = |bends: fn(&Action) -> bool| -> Vec<Uuid> {
             wanted.iter().filter(|(_, action)| bends(action)).map(|(id, _)| *id).collect()
         };
@@ -239,6 +381,32 @@ fn times(action: &Action) -> f64 {
     if let Action::Traffic(times) = action { *times } else { 1.0 }
 }
 
+/// Who does it, if that is somebody outside of the desk and the services.
+fn done_by(action: &Action) -> Option<&'static str> {
+    match action {
+        Action::Publish(_) | Action::Unbind => Some(BROKER),
+        Action::Database(_) => Some(DATABASE),
+        Action::Lengthen { .. } => Some(PROXY),
+        Action::Strike(..)
+        | Action::Briefly(..)
+        | Action::Set(..)
+        | Action::StrikeCanary(..)
+        | Action::Provider(_)
+        | Action::Traffic(_)
+        | Action::Demand(..) => None,
+    }
+}
+
+/// How long something may take to be done.
+fn patience(action: &Action) -> Duration {
+    match action {
+        Action::Database(_) => LONG_PATIENCE,
+        // It has a limit of its own.
+        Action::Publish(_) => 3 * PATIENCE,
+        _ => PATIENCE,
+    }
+}
+
 /// Does what is done once; nothing for what is done elsewhere.
 async fn apply(action: &Action, reach: Reach<'_>) -> anyhow::Result<Option<Undo>> {
     match action {
@@ -250,7 +418,13 @@ async fn apply(action: &Action, reach: Reach<'_>) -> anyhow::Result<Option<Undo>
         | Action::Traffic(_)
         | Action::Demand(..) => Ok(None),
         Action::Publish(count) => {
-            publish(*count, reach.queues).await?;
+            let channel = reach.queues.channel().await?;
+            // What was sent cannot be called back: whatever the broker says, it is not sent again.
+            match timeout(PATIENCE, publish(*count, &channel)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::warn!("perhaps not all is published: {error:#}"),
+                Err(_) => tracing::warn!("perhaps not all is published: it takes too long"),
+            }
             Ok(Some(Undo::Bury { left: *count, tries: 0 }))
         }
         Action::Unbind => unbind(reach.queues).await.map(|()| Some(Undo::Bind)),
@@ -267,12 +441,27 @@ impl Undo {
         matches!(self, Self::Database(database::Done::Locked(_)))
     }
 
+    /// Who has not undone it yet, though asked to. Messages that are still about are nobody's fault.
+    fn waits_for(&self, is_late: bool) -> Option<&'static str> {
+        match self {
+            Self::Bind => Some(BROKER),
+            Self::Bury { .. } => is_late.then_some(BROKER),
+            Self::Database(_) => Some(DATABASE),
+            Self::Shorten => Some(PROXY),
+        }
+    }
+
+    /// How long it may take to be undone.
+    fn patience(&self) -> Duration {
+        if matches!(self, Self::Database(_)) { LONG_PATIENCE } else { PATIENCE }
+    }
+
     async fn undo(&mut self, reach: Reach<'_>) -> anyhow::Result<()> {
         match self {
             Self::Bind => bind(reach.queues).await,
             Self::Bury { left, tries } => {
-                *left = left.saturating_sub(bury(reach.queues).await?);
                 *tries += 1;
+                bury(reach.queues, left).await?;
                 // Somebody else may have found them first.
                 ensure!(*left == 0 || *tries > TRIES, "{left} of the published are still about");
                 Ok(())
@@ -290,23 +479,21 @@ async fn lengthen(action: &Action, reach: Reach<'_>) -> anyhow::Result<()> {
     reach.proxy.set(Wanted { latency_ms, jitter_ms, for_ms }).await
 }
 
-/// Takes the messages that nobody can read out of the dead letters, and leaves all others there.
-async fn bury(queues: &Queues) -> anyhow::Result<u32> {
+/// Takes the messages that nobody can read out of the dead letters, and leaves all others there; counts
+/// how many are left of them elsewhere.
+async fn bury(queues: &Queues, left: &mut u32) -> anyhow::Result<()> {
     let channel = queues.channel().await?;
-    let mut buried = 0;
     while let Some(letter) = dead_letters::take(&channel).await? {
         if letter.delivery.data == TORN {
             letter.ack(BasicAckOptions::default()).await.context("cannot remove a dead letter")?;
-            buried += 1;
+            *left = left.saturating_sub(1);
         }
     }
     // What was taken and not acknowledged goes back to its place.
-    channel.close(200, "done".into()).await.context("cannot put back what was looked at")?;
-    Ok(buried)
+    channel.close(200, "done".into()).await.context("cannot put back what was looked at")
 }
 
-async fn publish(count: u32, queues: &Queues) -> anyhow::Result<()> {
-    let channel = queues.channel().await?;
+async fn publish(count: u32, channel: &Channel) -> anyhow::Result<()> {
     for _ in 0..count {
         let properties = BasicProperties::default()
             .with_content_type("application/json".into())

@@ -1,7 +1,7 @@
 //! Which faults are on: the truth, and nobody else has it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard},
     time::Duration,
 };
@@ -38,9 +38,21 @@ pub(crate) struct Ledger {
 /// What settings must be, by service and name.
 type Configured = BTreeMap<(Service, String), String>;
 
+/// A fault about which somebody has done something.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Touched {
+    /// The same for as long as the fault is on: another one if it is turned on again.
+    pub(crate) id: Uuid,
+    pub(crate) fault: &'static Fault,
+    /// Whether all of it was code, and was rolled back.
+    pub(crate) rolled_back: bool,
+}
+
 #[derive(Debug)]
 struct Entry {
+    id: Uuid,
     fault: &'static Fault,
+    since: Instant,
     settings: Settings,
     until: Instant,
     until_utc: DateTime<Utc>,
@@ -60,6 +72,8 @@ struct Suffering {
     until: Instant,
     /// Whether it does in the second replica of its service alone.
     canary_only: bool,
+    /// The replicas, by whether they are the second one, that have started again without it.
+    spared: BTreeSet<bool>,
 }
 
 /// What is on outside of the services, once for each fault.
@@ -73,7 +87,8 @@ impl Ledger {
         for action in (fault.mechanism)(&settings) {
             let mut suffers = |seam, effect, lasts, canary_only| {
                 let (id, until) = (Uuid::new_v4(), now + settings.lasts.min(lasts));
-                effects.push(Suffering { id, seam, effect, until, canary_only });
+                let spared = BTreeSet::new();
+                effects.push(Suffering { id, seam, effect, until, canary_only, spared });
             };
             match action {
                 Action::Strike(seam, effect) => suffers(seam, effect, Duration::MAX, false),
@@ -83,7 +98,9 @@ impl Ledger {
             }
         }
         let entry = Entry {
+            id: Uuid::new_v4(),
             fault,
+            since: now,
             until: now + settings.lasts,
             until_utc: Utc::now() + settings.lasts,
             effects,
@@ -114,18 +131,16 @@ impl Ledger {
         entries.len() < before
     }
 
-    /// Turns a fault off that operators have repaired.
-    pub(crate) fn repaired(&self, fault: &Fault) {
-        if self.heal(fault) {
-            self.repaired.lock().expect("no holder of the lock panics").push(fault.name);
+    /// Turns a fault off that operators have repaired, if nobody has turned it on again meanwhile.
+    pub(crate) fn repaired(&self, touched: Touched) {
+        let mut entries = self.entries();
+        let before = entries.len();
+        entries.retain(|entry| entry.id != touched.id);
+        if entries.len() < before {
+            drop(entries);
+            let mut repaired = self.repaired.lock().expect("no holder of the lock panics");
+            repaired.push(touched.fault.name);
         }
-    }
-
-    /// The fault for which this is done outside of the services.
-    pub(crate) fn reason_of(&self, id: Uuid) -> Option<&'static Fault> {
-        let entries = self.entries();
-        let of = |entry: &&Entry| entry.outside.iter().any(|(outside, _)| *outside == id);
-        entries.iter().find(of).map(|entry| entry.fault)
     }
 
     /// What operators have repaired, the last one last.
@@ -185,7 +200,7 @@ impl Ledger {
         wishes.insert((service, name.to_owned()), value.to_owned());
         drop(wishes);
         self.touch(
-            |action| matches!(action, Action::Set(of, set, _) if *of == service && *set == name),
+            |_, action| matches!(action, Action::Set(of, set, _) if *of == service && *set == name),
         );
     }
 
@@ -201,22 +216,89 @@ impl Ledger {
         }
     }
 
+    /// A service has started again that was told these, or its second replica has: what was a state of
+    /// the process is gone.
+    ///
+    /// What is code is not, and to start again is nothing that was done about it.
+    pub(crate) fn started_again(&self, service: Service, canary: bool, told: &BTreeSet<Uuid>) {
+        for entry in self.entries().iter_mut() {
+            for suffering in &mut entry.effects {
+                let is_gone = suffering.seam.service() == service
+                    && told.contains(&suffering.id)
+                    && suffering.effect.is_code()
+                    && suffering.seam.dies_with_its_process();
+                if is_gone && suffering.spared.insert(canary) {
+                    entry.touched = true;
+                }
+            }
+        }
+    }
+
+    /// An operator has set these of the payment provider: no fault that is on bends them any more.
+    pub(crate) fn provider_set(&self, names: &BTreeSet<&str>) {
+        for entry in self.entries().iter_mut() {
+            for (_, action) in &mut entry.outside {
+                let Action::Provider(settings) = action else { continue };
+                let before = settings.len();
+                settings.retain(|(name, _)| !names.contains(name));
+                entry.touched |= settings.len() < before;
+            }
+        }
+    }
+
+    /// An operator has set how many customers come: no fault that is on multiplies them any more.
+    pub(crate) fn rate_set(&self) {
+        for entry in self.entries().iter_mut() {
+            entry.outside.retain(|(_, action)| !matches!(action, Action::Traffic(_)));
+        }
+    }
+
     /// An operator has had orders announced again.
     pub(crate) fn announced(&self) {
-        self.touch(|action| *action == Action::Unbind);
+        self.touch(|_, action| *action == Action::Unbind);
+    }
+
+    /// The exchange has its queue again, and not because the fault is over.
+    pub(crate) fn bound_again(&self) {
+        self.touch(|_, action| *action == Action::Unbind);
+    }
+
+    /// An operator has put dead letters back.
+    pub(crate) fn replayed(&self) {
+        self.touch(|_, action| matches!(action, Action::Publish(_)));
+    }
+
+    /// Somebody else has undone what was done outside of the services.
+    pub(crate) fn undone(&self, id: Uuid) {
+        self.touch(|outside, _| outside == id);
     }
 
     /// Somebody has done something about what these actions did.
-    fn touch(&self, about: impl Fn(&Action) -> bool) {
+    fn touch(&self, about: impl Fn(Uuid, &Action) -> bool) {
         for entry in self.entries().iter_mut() {
-            entry.touched |= entry.outside.iter().any(|(_, action)| about(action));
+            entry.touched |= entry.outside.iter().any(|(id, action)| about(*id, action));
         }
     }
 
     /// Faults about which somebody has done something.
-    pub(crate) fn touched(&self) -> Vec<&'static Fault> {
+    pub(crate) fn touched(&self) -> Vec<Touched> {
         let entries = self.entries();
-        entries.iter().filter(|entry| entry.touched).map(|entry| entry.fault).collect()
+        let touched = entries.iter().filter(|entry| entry.touched);
+        touched
+            .map(|Entry { id, fault, effects, outside, .. }| Touched {
+                id: *id,
+                fault,
+                rolled_back: effects.is_empty() && outside.is_empty(),
+            })
+            .collect()
+    }
+
+    /// Whether the exchange has lost its queue for at least so long, and nobody has done anything.
+    pub(crate) fn is_unbound_for(&self, time: Duration) -> bool {
+        self.entries().iter().any(|entry| {
+            let unbound = entry.outside.iter().any(|(_, action)| *action == Action::Unbind);
+            unbound && !entry.touched && entry.since.elapsed() >= time
+        })
     }
 
     /// The entries without those that have ended by themselves.
@@ -239,10 +321,11 @@ impl Entry {
     }
 
     fn armings(&self, now: Instant, canary: bool) -> impl Iterator<Item = Arming> {
-        let felt = self
-            .effects
-            .iter()
-            .filter(move |suffering| suffering.until > now && (canary || !suffering.canary_only));
+        let felt = self.effects.iter().filter(move |suffering| {
+            suffering.until > now
+                && (canary || !suffering.canary_only)
+                && !suffering.spared.contains(&canary)
+        });
         felt.map(move |Suffering { id, seam, effect, until, .. }| Arming {
             id: *id,
             seam: *seam,
@@ -313,5 +396,75 @@ mod tests {
         assert!(!ledger.is_on(latency()));
         assert_eq!(ledger.armings(Service::OrderApi, false), []);
         assert!(!ledger.heal(latency()));
+    }
+
+    fn turn_on(ledger: &Ledger, name: &str) {
+        let fault = faults::find(name).expect("the catalogue has it");
+        ledger.arm(fault, fault.settings([]).unwrap());
+    }
+
+    fn touched(ledger: &Ledger) -> Vec<&'static str> {
+        ledger.touched().into_iter().map(|touched| touched.fault.name).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_restart_ends_what_died_in_the_process_and_nothing_else() {
+        let ledger = Ledger::default();
+        for name in ["token-expiry", "memory-leak", "latency"] {
+            turn_on(&ledger, name);
+        }
+        let seams = |canary| -> Vec<_> {
+            let armings = ledger.armings(Service::OrderApi, canary);
+            armings.into_iter().map(|arming| arming.seam).collect()
+        };
+        let told =
+            ledger.armings(Service::OrderApi, false).iter().map(|arming| arming.id).collect();
+        ledger.started_again(Service::FulfillmentWorker, false, &told);
+        ledger.started_again(Service::OrderApi, false, &BTreeSet::new());
+        assert_eq!(touched(&ledger), Vec::<&str>::new(), "it is not about them");
+        let all = [Seam::RenewKey, Seam::ReadOrder, Seam::StoreOrder];
+        assert_eq!(seams(false), all);
+        ledger.started_again(Service::OrderApi, false, &told);
+        assert_eq!(touched(&ledger), ["token-expiry"]);
+        assert_eq!(seams(false), all[1..]);
+        assert_eq!(seams(true), all, "the other replica has not started again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_operators_do_is_done_about_the_faults_that_it_is_about() {
+        type Deed = fn(&Ledger);
+        let deeds: [(&[&str], Deed); 6] = [
+            (&[], |ledger| ledger.provider_set(&["sigma"].into())),
+            (&["slow-provider"], |ledger| ledger.provider_set(&["capacity"].into())),
+            (&["token-expiry"], |ledger| ledger.provider_set(&["token_ttl_s"].into())),
+            (&["poison-message"], Ledger::replayed),
+            (&["lost-publish"], Ledger::bound_again),
+            (&["broken-trace", "poison-message"], |ledger| {
+                ledger.roll_back(Service::FulfillmentWorker);
+            }),
+        ];
+        for (about, deed) in deeds {
+            let ledger = Ledger::default();
+            let all = ["broken-trace", "slow-provider", "token-expiry", "poison-message"];
+            for name in all.into_iter().chain(["lost-publish", "latency", "traffic-spike"]) {
+                turn_on(&ledger, name);
+            }
+            deed(&ledger);
+            assert_eq!(touched(&ledger), about);
+            for touched in ledger.touched() {
+                assert_eq!(touched.rolled_back, touched.fault.name == "broken-trace");
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_turned_on_again_is_not_repaired_by_what_was_done_before() {
+        let ledger = Ledger::default();
+        turn_on(&ledger, "broken-trace");
+        ledger.roll_back(Service::FulfillmentWorker);
+        let before = ledger.touched()[0];
+        turn_on(&ledger, "broken-trace");
+        ledger.repaired(before);
+        assert!(ledger.is_on(before.fault) && ledger.all_repaired().is_empty());
     }
 }

@@ -19,10 +19,8 @@ async fn show(State(parts): State<Arc<Parts>>, wants: Wants) -> Response {
 }
 
 async fn change(State(parts): State<Arc<Parts>>, wants: Wants, given: Given) -> Response {
-    let load = given.iter().try_fold(parts.customers.load(), set);
-    match load {
+    match parts.hands.change_load(&parts.ledger, &parts.customers, given.iter()) {
         Ok(load) => {
-            parts.customers.set_load(load);
             tracing::info!(enabled = load.enabled, rate = load.rate, "load changed");
             wants.answer(load)
         }
@@ -37,7 +35,8 @@ async fn change(State(parts): State<Arc<Parts>>, wants: Wants, given: Given) -> 
     }
 }
 
-fn set(load: Load, (name, value): (&str, &str)) -> Result<Load, String> {
+/// Sets one thing of how many customers come.
+pub(super) fn set(load: Load, (name, value): (&str, &str)) -> Result<Load, String> {
     match name {
         "rate" => match value.parse::<f64>() {
             Ok(rate) if (0.0..=HIGHEST_RATE).contains(&rate) => Ok(Load { rate, ..load }),

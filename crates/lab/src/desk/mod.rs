@@ -219,7 +219,7 @@ impl Parts {
             }
         };
         let hands = self.hands.keep(&self.ledger, self.reach());
-        let repairs = self.repairs.keep(&self.ledger);
+        let repairs = self.repairs.keep(&self.ledger, &self.database);
         tokio::join!(join_all(self.remotes.iter().map(Remote::keep)), hands, repairs, upkeep);
     }
 
@@ -254,7 +254,7 @@ impl Parts {
         if !self.ledger.heal_all().is_empty() {
             // Who cannot be told lets go by itself when the time of what is on is over.
             join_all(self.known().map(Remote::tell)).await;
-            self.hands.settle(&self.ledger, self.reach()).await;
+            self.hands.finish(&self.ledger, self.reach()).await;
         }
     }
 }

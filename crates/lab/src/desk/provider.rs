@@ -58,9 +58,8 @@ async fn show(State(parts): State<Arc<Parts>>, wants: Wants) -> Response {
 }
 
 async fn change(State(parts): State<Arc<Parts>>, wants: Wants, given: Given) -> Response {
-    match given.iter().try_fold(parts.provider.behaviour(), set) {
-        Ok(behaviour) => {
-            parts.provider.set_behaviour(behaviour);
+    match parts.hands.change_provider(&parts.ledger, &parts.provider, given.iter()) {
+        Ok(()) => {
             let status = ProviderStatus::of(&parts.provider);
             tracing::info!(behaviour = %status.behaviour, "payment provider changed");
             wants.answer(status)

@@ -55,9 +55,17 @@ pub(crate) struct Remote {
     url: String,
     client: Client,
     ledger: Arc<Ledger>,
-    /// Held from reading the truth to having told it, so that no older truth comes last: the names of
-    /// the settings that are as they must be.
-    turn: Mutex<BTreeSet<String>>,
+    /// Held from reading the truth to having told it, so that no older truth comes last.
+    turn: Mutex<Told>,
+}
+
+/// What a service was told.
+#[derive(Debug, Default)]
+struct Told {
+    /// What its switchboard holds.
+    armings: BTreeSet<Uuid>,
+    /// The names of the settings that are as they must be.
+    settings: BTreeSet<String>,
 }
 
 /// Why a setting was not changed.
@@ -109,9 +117,10 @@ impl Remote {
 
     /// Tells the service what its switchboard must hold.
     pub(crate) async fn tell(&self) -> reqwest::Result<()> {
-        let mut held = self.turn.lock().await;
-        self.put().await?;
-        self.hold(&mut held).await
+        let mut told = self.turn.lock().await;
+        self.look(&mut told).await?;
+        self.put(&mut told).await?;
+        self.hold(&mut told.settings).await
     }
 
     /// Compares, and tells, for as long as this is polled: a service that has come back gets back
@@ -152,13 +161,26 @@ impl Remote {
     }
 
     async fn compare(&self) -> reqwest::Result<()> {
-        let mut held = self.turn.lock().await;
+        let mut told = self.turn.lock().await;
+        let armed = self.look(&mut told).await?;
+        if armed != ids(&self.ledger.armings(self.service, self.canary)) {
+            self.put(&mut told).await?;
+        }
+        self.hold(&mut told.settings).await
+    }
+
+    /// What the switchboard holds. If it holds nothing of all that it was told and that has not ended,
+    /// the service has started again.
+    async fn look(&self, told: &mut Told) -> reqwest::Result<BTreeSet<Uuid>> {
         let answer = self.client.get(self.switchboard()).send().await?;
         let armed: Vec<Arming> = answer.error_for_status()?.json().await?;
-        if ids(&armed) != ids(&self.ledger.armings(self.service, self.canary)) {
-            self.put().await?;
+        let armed = ids(&armed);
+        let wanted = ids(&self.ledger.armings(self.service, self.canary));
+        if told.armings.is_disjoint(&armed) && !told.armings.is_disjoint(&wanted) {
+            self.ledger.started_again(self.service, self.canary, &told.armings);
         }
-        self.hold(&mut held).await
+        told.armings.clone_from(&armed);
+        Ok(armed)
     }
 
     /// What the service works with, of what can be changed; nothing if it has nothing of the kind.
@@ -176,7 +198,7 @@ impl Remote {
         &self,
         given: impl Iterator<Item = (&'a str, &'a str)>,
     ) -> Result<Vec<Setting>, NotSet> {
-        let mut held = self.turn.lock().await;
+        let mut told = self.turn.lock().await;
         let before = self.settings().await?;
         let start = |name| before.iter().find(|setting| setting.name == name);
         let meant = |name, value: &str| match start(name) {
@@ -197,7 +219,7 @@ impl Remote {
         for Setting { name, value, .. } in &after {
             if changes.contains_key(name) {
                 self.ledger.wish(self.service, name, value);
-                held.insert(name.clone());
+                told.settings.insert(name.clone());
             }
         }
         Ok(after)
@@ -229,10 +251,12 @@ impl Remote {
         self.client.put(format!("{}{}", self.url, settings::PATH)).json(changes).send().await
     }
 
-    async fn put(&self) -> reqwest::Result<()> {
+    async fn put(&self, told: &mut Told) -> reqwest::Result<()> {
         let armings = self.ledger.armings(self.service, self.canary);
         let answer = self.client.put(self.switchboard()).json(&armings).send().await;
-        answer.and_then(Response::error_for_status).map(drop)
+        answer.and_then(Response::error_for_status)?;
+        told.armings = ids(&armings);
+        Ok(())
     }
 
     fn switchboard(&self) -> String {

@@ -5,9 +5,10 @@ use std::time::Duration;
 use faults::{Arming, Effect, Seam, Service};
 use reqwest::{Method, StatusCode};
 use testbed::eventually;
+use tokio::process::Command;
 use uuid::Uuid;
 
-use crate::desk::{PATIENCE, Side, World};
+use crate::desk::{DeskFixture, PATIENCE, Side, World};
 
 const ARMED: &str = r#"fault_armed{fault="latency"}"#;
 
@@ -22,7 +23,8 @@ async fn a_fault_strikes_its_service_until_it_is_healed() {
     let (status, text) = desk.text(Method::POST, "/chaos/latency?p=1", "ms=120&for=5m").await;
     assert_eq!(status, StatusCode::OK);
     assert!(text.starts_with("on: latency ms=120 p=1 for=5m, until "), "{text}");
-    assert!(text.contains("http_request_duration_seconds"), "says what to watch: {text}");
+    assert!(text.contains("just alerts") && text.contains("just hint latency"), "{text}");
+    assert!(!text.contains("order_api") && !text.contains("database"), "no answer in it: {text}");
     let held = api.armings();
     assert_eq!(held.len(), 1);
     assert_eq!(held[0].seam, Seam::StoreOrder);
@@ -42,6 +44,54 @@ async fn a_fault_strikes_its_service_until_it_is_healed() {
     );
     assert_eq!(api.armings(), []);
     assert_eq!(desk.metric(ARMED).await, Some(0.0));
+}
+
+/// Runs `lab`: exit code and what it printed.
+async fn command(desk: &DeskFixture, arguments: &[&str]) -> (i32, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_lab"))
+        .args(arguments)
+        .env("LAB_DESK_URL", &desk.url)
+        .output()
+        .await
+        .expect("the lab's program runs");
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code().expect("no signal"), String::from_utf8(text).expect("text"))
+}
+
+#[tokio::test]
+async fn who_turns_a_fault_on_is_told_its_cause_step_by_step_if_they_ask() {
+    let desk = World::empty().desk().await;
+    for fault in faults::FAULTS.iter().filter(|fault| fault.needs() == faults::Needs::Nothing) {
+        let path = format!("/chaos/{}", fault.name);
+        let (status, text) = desk.text(Method::POST, &path, "").await;
+        if status == StatusCode::CONFLICT {
+            continue; // It needs a second replica.
+        }
+        assert_eq!(status, StatusCode::OK, "{text}");
+        assert!(!text.contains(fault.summary()) && !text.contains(&fault.story()), "{text}");
+        let (_, json) = desk.json(Method::POST, &path, "").await;
+        assert!(!json.to_string().contains(fault.summary()), "{json}");
+    }
+    let latency = faults::find("latency").expect("the catalogue has it");
+    for (arguments, step) in [(&["hint", "latency"][..], 0), (&["hint", "latency", "3"], 2)] {
+        let (code, text) = command(&desk, arguments).await;
+        assert_eq!(code, 0, "{text}");
+        for (number, hint) in latency.hints.iter().enumerate() {
+            assert_eq!(text.contains(hint), number == step, "{text}");
+        }
+    }
+    let (code, text) = command(&desk, &["story", "latency"]).await;
+    assert_eq!(code, 0, "{text}");
+    for told in [&latency.story(), latency.fix, latency.red_herring] {
+        assert!(text.contains(told), "{text}");
+    }
+    for bad in [&["hint", "latency", "4"][..], &["hint", "nobody"], &["story", "nobody"]] {
+        let (code, text) = command(&desk, bad).await;
+        assert_eq!(code, 2, "{bad:?}: {text}");
+    }
+    let (status, text) = desk.text(Method::GET, "/chaos/latency/hint/0", "").await;
+    assert_eq!(status, StatusCode::NOT_FOUND, "{text}");
+    assert!(text.contains("possible:\n  1\n  2\n  3"), "{text}");
 }
 
 #[tokio::test]

@@ -8,7 +8,10 @@ use reqwest::{Method, StatusCode};
 use sqlx::{PgPool, SqlitePool};
 use testbed::{Postgres, eventually};
 
-use crate::desk::{DeskFixture, PATIENCE, World};
+use crate::{
+    desk::{DeskFixture, PATIENCE, World},
+    repairs::{Measurer, on, repaired, status},
+};
 
 const INDEX_ON_POSTGRES: &str =
     "SELECT count(*) FROM pg_indexes WHERE indexname = 'orders_by_customer'";
@@ -18,6 +21,8 @@ const OLD: &str = "SELECT count(*) FROM orders JOIN order_items ON order_id = id
                    WHERE customer_id = 'archive' AND due_at IS NULL";
 const ORDERS: &str = "SELECT count(*) FROM orders";
 const ITEMS: &str = "SELECT count(*) FROM order_items";
+/// Longer than it takes to see that somebody has put something right.
+const A_LOOK: Duration = Duration::from_secs(8);
 const PRICE: &str = "SELECT unit_price_minor FROM products WHERE sku = 'POT-001'";
 
 /// The shop's database, looked at from the side.
@@ -66,27 +71,15 @@ async fn desk_at(url: &str) -> DeskFixture {
 }
 
 async fn another_desk_at(url: &str) -> DeskFixture {
-    World { database_url: Some(url.to_owned()), ..World::empty() }.desk().await
-}
-
-async fn on(desk: &DeskFixture, fault: &str, settings: &str) {
-    let (status, text) = desk.text(Method::POST, &format!("/chaos/{fault}"), settings).await;
-    assert_eq!(status, StatusCode::OK, "{text}");
+    let prometheus_url = Some(Measurer::default().start().await);
+    World { database_url: Some(url.to_owned()), prometheus_url, ..World::empty() }.desk().await
 }
 
 async fn off(desk: &DeskFixture) {
     assert_eq!(desk.text(Method::DELETE, "/chaos", "").await.0, StatusCode::OK);
 }
 
-async fn is_off_by_itself(desk: &DeskFixture) {
-    eventually(PATIENCE, "nothing is on", async || {
-        let (_, text) = desk.text(Method::GET, "/chaos/status", "").await;
-        text.contains("none is on").then_some(())
-    })
-    .await;
-}
-
-/// The index goes, old orders come, and both are as before; then a learner makes the index.
+/// The index goes, old orders come, and both are as before.
 async fn an_index_goes_and_comes_back(desk: &DeskFixture, inside: &Inside, index: &'static str) {
     on(desk, "missing-index", "orders=5000").await;
     assert_eq!(inside.number(index).await, 0);
@@ -95,35 +88,53 @@ async fn an_index_goes_and_comes_back(desk: &DeskFixture, inside: &Inside, index
     assert_eq!(inside.number(index).await, 1);
     inside.becomes(ORDERS, 0).await;
     inside.becomes(ITEMS, 0).await;
-
-    on(desk, "missing-index", "orders=1000000").await;
-    inside.does("CREATE INDEX mine ON orders (customer_id, id)").await.expect("an index");
-    is_off_by_itself(desk).await;
-    inside.does("DROP INDEX mine").await.expect("no index");
-    off(desk).await;
-    inside.becomes(ORDERS, 0).await;
 }
 
-/// A price is spoiled and corrected; then a learner corrects it.
+const MAD: &str = "UPDATE products SET unit_price_minor = 2000000000 WHERE sku = 'TEA-001'";
+
+/// A price is spoiled and corrected.
 async fn a_price_is_spoiled_and_corrected(desk: &DeskFixture, inside: &Inside) {
-    const MAD: &str = "UPDATE products SET unit_price_minor = 2000000000 WHERE sku = 'TEA-001'";
     on(desk, "one-sku", "").await;
     assert_eq!(inside.number(PRICE).await, 5_900_000_000_000);
     off(desk).await;
     assert_eq!(inside.number(PRICE).await, 5900);
     assert!(inside.does(MAD).await.is_err(), "the table checks again");
+}
 
+/// A learner makes the index and corrects the price, and when that has been well for a minute, nothing
+/// else is left either.
+async fn a_learner_repairs_both(desk: &DeskFixture, inside: &Inside) {
+    on(desk, "missing-index", "orders=20000").await;
     on(desk, "one-sku", "").await;
+    inside.does("CREATE INDEX mine ON orders (customer_id, id)").await.expect("an index");
     inside
         .does("UPDATE products SET unit_price_minor = 4900 WHERE sku = 'POT-001'")
         .await
         .expect("a price");
-    is_off_by_itself(desk).await;
+    tokio::time::sleep(A_LOOK).await;
+    assert_eq!(status(desk).await.1, ["missing-index", "one-sku"], "it has to last");
+    repaired(desk, &["missing-index", "one-sku"]).await;
+    assert_eq!(status(desk).await.1, Vec::<String>::new());
     eventually(PATIENCE, "the table checks again", async || {
         inside.does(MAD).await.is_err().then_some(())
     })
     .await;
     assert_eq!(inside.number(PRICE).await, 4900, "it is theirs");
+    inside.does("DROP INDEX mine").await.expect("no index");
+    inside.becomes(ORDERS, 0).await;
+}
+
+/// Old orders that cannot be taken away are taken away when they can.
+async fn old_orders_go_in_the_end(desk: &DeskFixture, inside: &Inside) {
+    on(desk, "missing-index", "orders=1000").await;
+    inside.becomes(OLD, 1000).await;
+    let keep = "CREATE TRIGGER keep BEFORE DELETE ON orders BEGIN SELECT RAISE(ABORT, 'no'); END";
+    inside.does(keep).await.expect("a trigger");
+    off(desk).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(inside.number(ORDERS).await, 1000);
+    inside.does("DROP TRIGGER keep").await.expect("no trigger");
+    inside.becomes(ORDERS, 0).await;
 }
 
 /// A desk is killed, and the next one finds what it has left.
@@ -133,6 +144,7 @@ async fn nothing_is_left_of_a_desk_that_was_killed(
     inside: &Inside,
     index: &'static str,
 ) {
+    let price = inside.number(PRICE).await;
     on(&desk, "missing-index", "orders=1000").await;
     on(&desk, "one-sku", "").await;
     inside.becomes(OLD, 1000).await;
@@ -141,7 +153,7 @@ async fn nothing_is_left_of_a_desk_that_was_killed(
     let _desk = another_desk_at(url).await;
     inside.becomes(index, 1).await;
     inside.becomes(ORDERS, 0).await;
-    inside.becomes(PRICE, 4900).await;
+    inside.becomes(PRICE, price).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -152,11 +164,21 @@ async fn what_is_done_in_sqlite_is_undone() {
     let inside = Inside::Sqlite(SqlitePool::connect(&url).await.expect("a file"));
     an_index_goes_and_comes_back(&desk, &inside, INDEX_ON_SQLITE).await;
     a_price_is_spoiled_and_corrected(&desk, &inside).await;
+    old_orders_go_in_the_end(&desk, &inside).await;
 
     let (status, text) = desk.text(Method::POST, "/chaos/migration-lock", "").await;
     assert_eq!(status, StatusCode::CONFLICT);
     assert!(text.contains("needs Postgres") && text.contains("--database-url"), "{text}");
     nothing_is_left_of_a_desk_that_was_killed(&url, desk, &inside, INDEX_ON_SQLITE).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_puts_sqlite_right_has_repaired_it_after_a_minute() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = format!("sqlite://{}/shop.db", folder.path().display());
+    let desk = desk_at(&url).await;
+    let inside = Inside::Sqlite(SqlitePool::connect(&url).await.expect("a file"));
+    a_learner_repairs_both(&desk, &inside).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -169,6 +191,7 @@ async fn what_is_done_in_postgres_is_undone() {
     let inside = Inside::Postgres(PgPool::connect(&postgres.url()).await.expect("a pool"));
     an_index_goes_and_comes_back(&desk, &inside, INDEX_ON_POSTGRES).await;
     a_price_is_spoiled_and_corrected(&desk, &inside).await;
+    a_learner_repairs_both(&desk, &inside).await;
     let url = postgres.url();
     nothing_is_left_of_a_desk_that_was_killed(&url, desk, &inside, INDEX_ON_POSTGRES).await;
 }
@@ -204,7 +227,7 @@ async fn whoever_ends_the_session_that_all_wait_for_has_repaired_it() {
     sqlx::raw_sql(sqlx::AssertSqlSafe(victim)).execute(pool).await.expect("it ends");
     inside.becomes(WAITING, 1).await;
     sqlx::raw_sql(sqlx::AssertSqlSafe(cause)).execute(pool).await.expect("it ends");
-    is_off_by_itself(&desk).await;
+    repaired(&desk, &["migration-lock"]).await;
     inside.becomes(SESSIONS, 0).await;
     reads().await.expect("nobody is in the way");
 }

@@ -11,6 +11,7 @@ mod outlook;
 mod payments;
 mod proxy;
 mod real_shop;
+mod repairs;
 mod replica;
 mod settings;
 mod shop;

@@ -18,7 +18,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::Connection;
+use super::{Connection, Database};
 
 /// Orders of one transaction.
 const PART: u32 = 2000;
@@ -27,6 +27,8 @@ const PART: u32 = 2000;
 const BLOCK: u32 = 10_000;
 /// The shortest pause between two parts; it is as long as the part was.
 const BREATH: Duration = Duration::from_millis(10);
+/// The pause before what did not succeed is tried again.
+const AGAIN: Duration = Duration::from_secs(5);
 
 const THERE: Sql = Sql {
     postgres: "SELECT 1 FROM orders WHERE customer_id = 'archive' AND created_at = '2015-03-01Z' LIMIT 1",
@@ -144,21 +146,26 @@ pub(super) async fn is_there(connection: &mut Connection) -> sqlx::Result<bool> 
     connection.has_row(THERE).await
 }
 
-/// Takes them away, by itself.
-pub(super) fn take_away(connection: Connection, turn: Arc<Mutex<()>>) {
+/// Takes them away, by itself, until none is left: what keeps it from that passes.
+pub(super) fn take_away(database: Database) {
     tokio::spawn(async move {
-        let _turn = turn.lock().await;
-        if let Err(error) = take_all_away(connection).await {
-            tracing::warn!(%error, "some old orders are still there");
+        let _turn = database.bulk.lock().await;
+        while let Err(error) = take_all_away(&database).await {
+            tracing::warn!("some old orders are still there: {error:#}");
+            sleep(AGAIN).await;
         }
     });
 }
 
-async fn take_all_away(mut connection: Connection) -> sqlx::Result<()> {
-    // Whoever takes an order away has to look for it among the keys, which have no index for that.
-    connection
-        .run(&["CREATE INDEX CONCURRENTLY IF NOT EXISTS idempotency_keys_by_order ON idempotency_keys (order_id)"], &[])
-        .await?;
+async fn take_all_away(database: &Database) -> anyhow::Result<()> {
+    let mut connection = database.connect().await?;
+    // Whoever takes an order away has to look for it among the keys, which have no index for that. One
+    // that was not finished before is not valid, and has the name.
+    let make = [
+        "DROP INDEX CONCURRENTLY IF EXISTS idempotency_keys_by_order",
+        "CREATE INDEX CONCURRENTLY idempotency_keys_by_order ON idempotency_keys (order_id)",
+    ];
+    connection.run(&make, &[]).await?;
     loop {
         let started = Instant::now();
         let taken = match &mut connection {
@@ -179,7 +186,8 @@ async fn take_all_away(mut connection: Connection) -> sqlx::Result<()> {
             ],
             &[],
         )
-        .await
+        .await?;
+    Ok(())
 }
 
 /// Which of them go next.

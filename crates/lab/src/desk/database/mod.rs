@@ -18,7 +18,7 @@ mod price;
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use faults::{Deed, Needs};
+use faults::{Deed, Needs, contract::Sql};
 use order_api::config::DatabaseUrl;
 use tokio::{sync::Mutex, time::timeout};
 
@@ -78,7 +78,7 @@ impl Database {
                 import.stop().await;
                 let mut connection = self.connect().await?;
                 index::make(&mut connection).await.context("cannot make the index")?;
-                bulk::take_away(connection, Arc::clone(&self.bulk));
+                bulk::take_away(self.clone());
                 Ok(())
             }
             Done::Mispriced => {
@@ -101,6 +101,20 @@ impl Database {
         })
     }
 
+    /// Whether this can be asked here: of this database, in its dialect.
+    pub(super) fn can_ask(&self, query: Sql) -> bool {
+        match &self.url {
+            None => false,
+            Some(DatabaseUrl::Postgres(_)) => !query.postgres.is_empty(),
+            Some(DatabaseUrl::Sqlite(_)) => !query.sqlite.is_empty(),
+        }
+    }
+
+    /// Whether a query has a row.
+    pub(super) async fn has_row(&self, query: Sql) -> anyhow::Result<bool> {
+        Ok(self.connect().await?.has_row(query).await?)
+    }
+
     /// Undoes what a desk before this one has left.
     pub(super) async fn tidy(&self) -> anyhow::Result<()> {
         if self.url.is_none() {
@@ -112,7 +126,7 @@ impl Database {
             price::correct(&mut connection).await?;
         }
         if bulk::is_there(&mut connection).await? {
-            bulk::take_away(connection, Arc::clone(&self.bulk));
+            bulk::take_away(self.clone());
         }
         Ok(())
     }
