@@ -1,8 +1,8 @@
 //! What a fault promises: how it shows, what it hurts, and how it ends.
 //!
-//! `lab prove` holds every fault to it. At rest no sign is there; when the fault is on, its witness
-//! and all its signs appear within [`WITHIN`], its alerts fire and those that must not do not; when
-//! it is off, all is quiet again in time.
+//! `lab prove` holds every fault to it. At rest neither its witness nor a sign of its signature is
+//! there; when the fault is on, they and all that tells it from others are within [`WITHIN`], its alerts
+//! fire and those that must not do not; when it is off, all is quiet again in time.
 
 use std::time::Duration;
 
@@ -20,7 +20,8 @@ pub struct Contract {
     pub fires: &'static [&'static str],
     /// Alerts that must not, though they do for a sibling.
     pub silent: &'static [&'static str],
-    /// What tells it from its siblings: these are true of it, and not of them.
+    /// What tells it from its siblings: these are true of it, and not of them. At rest they may be true,
+    /// too.
     pub tells: &'static [Tell],
     /// It goes on when what began it has passed: its signs count only after so long, and not at all
     /// before.

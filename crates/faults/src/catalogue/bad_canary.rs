@@ -66,6 +66,21 @@ pub(super) const FAULT: Fault = Fault {
                 "what the gateway counts as failed and what the customers see is the same",
                 r#"sum(rate(http_requests_total{job="web-gateway", route="/orders", status_code="500"}[1m])) >= 0.5 * sum(rate(lab_customer_requests_total{journey="order", outcome="failed"}[1m]))"#,
             ),
+            told(
+                "bad-timeout",
+                "one replica is spared",
+                r#"min(sum by (instance) (rate(grpc_requests_total{job="order-api", method="PlaceOrder", status="INTERNAL"}[30s]))) == 0 and on () (max(sum by (instance) (rate(grpc_requests_total{job="order-api", method="PlaceOrder", status="INTERNAL"}[30s]))) > 0)"#,
+            ),
+            told(
+                "deadlock",
+                "one replica is spared",
+                r#"min(sum by (instance) (rate(grpc_requests_total{job="order-api", method="PlaceOrder", status="INTERNAL"}[30s]))) == 0 and on () (max(sum by (instance) (rate(grpc_requests_total{job="order-api", method="PlaceOrder", status="INTERNAL"}[30s]))) > 0)"#,
+            ),
+            told(
+                "one-sku",
+                "one replica is spared",
+                r#"min(sum by (instance) (rate(grpc_requests_total{job="order-api", method="PlaceOrder", status="INTERNAL"}[30s]))) == 0 and on () (max(sum by (instance) (rate(grpc_requests_total{job="order-api", method="PlaceOrder", status="INTERNAL"}[30s]))) > 0)"#,
+            ),
         ],
         outlives: Duration::ZERO,
         gone: None,

@@ -59,10 +59,6 @@ pub(super) const FAULT: Fault = Fault {
                 "what failed took as long as all that failed",
                 r#"histogram_quantile(0.95, sum by (le) (rate(http_request_duration_seconds_bucket{job="web-gateway", method="POST", route="/orders", status_code="504"}[1m]))) < 1 and on () (sum(rate(http_requests_total{job="web-gateway", status_code="504"}[1m])) > 0.1)"#,
             ),
-            metrics(
-                "the provider answers within its time",
-                r#"sum(rate(payment_provider_requests_total{outcome="timed_out"}[30s])) < 0.05"#,
-            ),
             traces(
                 "traces of orders that failed at the gateway",
                 Traces { like: &[("step", "POST /orders"), ("error", "true")], ..ANY },
@@ -80,6 +76,26 @@ pub(super) const FAULT: Fault = Fault {
                 "slow-provider",
                 "the provider has time",
                 r#"max_over_time(provider_servers_busy[30s]) / provider_servers < 0.9"#,
+            ),
+            told(
+                "slow-provider",
+                "the provider answers within its time",
+                r#"sum(rate(payment_provider_requests_total{outcome="timed_out"}[30s])) < 0.05"#,
+            ),
+            told(
+                "bad-canary",
+                "what fails is late, not broken",
+                r#"sum(rate(http_requests_total{job="web-gateway", method="POST", route="/orders", status_code="504"}[1m])) > sum(rate(http_requests_total{job="web-gateway", method="POST", route="/orders", status_code=~"500|503"}[1m]))"#,
+            ),
+            told(
+                "deadlock",
+                "no transaction is done again",
+                r#"sum(rate(db_transaction_retries_total[1m])) < 0.01"#,
+            ),
+            told(
+                "one-sku",
+                "what fails is late, not broken",
+                r#"sum(rate(http_requests_total{job="web-gateway", method="POST", route="/orders", status_code="504"}[1m])) > sum(rate(http_requests_total{job="web-gateway", method="POST", route="/orders", status_code=~"500|503"}[1m]))"#,
             ),
         ],
         outlives: Duration::ZERO,

@@ -68,6 +68,11 @@ pub(super) const FAULT: Fault = Fault {
                 "its log is as short as ever",
                 r#"rate(log_bytes_total{job="order-api"}[30s]) < 60e3"#,
             ),
+            told(
+                "gray-replica",
+                "also calls that one replica would answer at once are late: its timers are",
+                r#"histogram_quantile(0.99, sum by (le) (rate(runtime_lag_seconds_bucket{job="order-api"}[30s]))) > 0.15"#,
+            ),
         ],
         outlives: Duration::ZERO,
         gone: None,

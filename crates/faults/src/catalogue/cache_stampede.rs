@@ -37,11 +37,23 @@ pub(super) const FAULT: Fault = Fault {
         ],
         fires: &[],
         silent: &["GatewayAvailabilityBurn", "RetryRatioHigh", "DbSlowQueries"],
-        tells: &[told(
-            "traffic-spike",
-            "there are no more looks than at rest",
-            r#"sum(rate(http_requests_total{job="web-gateway", route="/products"}[30s])) < 1.8 * sum(rate(http_requests_total{job="web-gateway", route="/products"}[30s] offset 2m))"#,
-        )],
+        tells: &[
+            told(
+                "traffic-spike",
+                "there are no more looks than at rest",
+                r#"sum(rate(http_requests_total{job="web-gateway", route="/products"}[30s])) < 1.8 * sum(rate(http_requests_total{job="web-gateway", route="/products"}[30s] offset 2m))"#,
+            ),
+            told(
+                "duplicate-delivery",
+                "nothing comes from the cache",
+                r#"sum(rate(cache_requests_total{result="miss"}[30s])) / sum(rate(cache_requests_total[30s])) > 0.8"#,
+            ),
+            told(
+                "retry-storm",
+                "one call for each request",
+                r#"sum(rate(grpc_client_attempts_total{job="web-gateway"}[30s])) / sum(rate(grpc_client_requests_total{job="web-gateway"}[30s])) < 1.3"#,
+            ),
+        ],
         outlives: Duration::ZERO,
         gone: None,
         impact: None,

@@ -35,7 +35,7 @@ pub(super) const FAULT: Fault = Fault {
                 r#"count({__name__=~".+", job="order-api", order_id!=""}) > 20"#,
             ),
         ],
-        fires: &[],
+        fires: &["SeriesGrowth"],
         silent: &["MemoryGrowth", "GatewayLatencyBurn", "FulfillmentLagBurn"],
         tells: &[
             told(

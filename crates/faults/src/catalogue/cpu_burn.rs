@@ -72,6 +72,11 @@ pub(super) const FAULT: Fault = Fault {
                 "there are no more requests than at rest",
                 r#"sum(rate(http_requests_total{job="web-gateway", route=~"/orders.*|/products"}[30s])) < 1.8 * sum(rate(http_requests_total{job="web-gateway", route=~"/orders.*|/products"}[30s] offset 2m))"#,
             ),
+            told(
+                "gray-replica",
+                "order-api computes",
+                r#"rate(process_cpu_seconds_total{job="order-api"}[30s]) > 0.2"#,
+            ),
         ],
         outlives: Duration::ZERO,
         gone: None,

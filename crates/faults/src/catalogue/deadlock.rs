@@ -88,6 +88,16 @@ pub(super) const FAULT: Fault = Fault {
                 "nothing ends with INTERNAL",
                 r#"sum(rate(grpc_requests_total{job="order-api", method="PlaceOrder", status="INTERNAL"}[30s])) == 0"#,
             ),
+            told(
+                "bad-canary",
+                "nothing ends with INTERNAL",
+                r#"sum(rate(grpc_requests_total{job="order-api", method="PlaceOrder", status="INTERNAL"}[30s])) == 0"#,
+            ),
+            told(
+                "bad-timeout",
+                "transactions are done again",
+                r#"sum(rate(db_transaction_retries_total[1m])) > 0.01"#,
+            ),
         ],
         outlives: Duration::ZERO,
         gone: None,

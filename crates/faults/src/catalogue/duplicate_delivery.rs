@@ -63,6 +63,11 @@ pub(super) const FAULT: Fault = Fault {
                 "most looks at the products are answered from the cache",
                 r#"sum(rate(cache_requests_total{result="miss"}[30s])) / sum(rate(cache_requests_total[30s])) < 0.3"#,
             ),
+            told(
+                "retry-storm",
+                "messages come again",
+                r#"sum(rate(fulfillment_redeliveries_total[30s])) > 0.3"#,
+            ),
         ],
         outlives: Duration::ZERO,
         gone: None,

@@ -86,6 +86,16 @@ pub(super) const FAULT: Fault = Fault {
                 "no circuit is open",
                 r#"sum(rate(circuit_breaker_rejections_total{job="order-api"}[1m])) == 0"#,
             ),
+            told(
+                "deadlock",
+                "no transaction is done again",
+                r#"sum(rate(db_transaction_retries_total[1m])) < 0.01"#,
+            ),
+            told(
+                "one-sku",
+                "order-api is unavailable for a share of the orders, whatever is in them",
+                r#"sum(rate(grpc_requests_total{job="order-api", method="PlaceOrder", status="UNAVAILABLE"}[30s])) / sum(rate(grpc_requests_total{job="order-api", method="PlaceOrder"}[30s])) > 0.1"#,
+            ),
         ],
         outlives: Duration::ZERO,
         gone: None,

@@ -80,7 +80,10 @@ pub(super) const FAULT: Fault = Fault {
             ),
         ],
         outlives: Duration::ZERO,
-        gone: None,
+        gone: Some(metrics(
+            "the circuit opens again and again",
+            r#"sum(increase(circuit_breaker_transitions_total{job="order-api", state="open"}[1m])) > 1"#,
+        )),
         impact: Some(Slo::Availability),
         recovers_within: Duration::from_secs(300),
     },

@@ -100,6 +100,16 @@ pub(super) const FAULT: Fault = Fault {
                 "the database answers at once when it is asked for nothing",
                 r#"histogram_quantile(0.5, sum by (le) (rate(db_statement_duration_seconds_bucket{query="ping"}[30s]))) < 0.03"#,
             ),
+            told(
+                "migration-lock",
+                "no statement waits",
+                r#"histogram_quantile(0.9, sum by (le) (rate(db_statement_duration_seconds_bucket{query="sample_oldest"}[30s]))) < 0.25"#,
+            ),
+            told(
+                "n-plus-one",
+                "reading orders takes no more statements than ever",
+                r#"sum(rate(db_statement_duration_seconds_count{query="get_order"}[30s])) < 2 * sum(rate(grpc_requests_total{job="order-api", method="GetOrder"}[30s])) + 2"#,
+            ),
         ],
         outlives: Duration::ZERO,
         gone: None,

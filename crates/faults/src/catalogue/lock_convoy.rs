@@ -93,6 +93,21 @@ pub(super) const FAULT: Fault = Fault {
                 "timers are on time in every service",
                 r#"max(histogram_quantile(0.99, sum by (le, job) (rate(runtime_lag_seconds_bucket[30s])))) < 0.1"#,
             ),
+            told(
+                "migration-lock",
+                "no statement waits",
+                r#"histogram_quantile(0.9, sum by (le) (rate(db_statement_duration_seconds_bucket{query="sample_oldest"}[30s]))) < 0.25"#,
+            ),
+            told(
+                "missing-index",
+                "listing orders is as fast as ever",
+                r#"histogram_quantile(0.9, sum by (le) (rate(db_statement_duration_seconds_bucket{query="list_orders"}[30s]))) < 0.1"#,
+            ),
+            told(
+                "n-plus-one",
+                "reading orders takes no more statements than ever",
+                r#"sum(rate(db_statement_duration_seconds_count{query="get_order"}[30s])) < 2 * sum(rate(grpc_requests_total{job="order-api", method="GetOrder"}[30s])) + 2"#,
+            ),
         ],
         outlives: Duration::ZERO,
         gone: None,

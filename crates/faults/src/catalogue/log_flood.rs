@@ -58,6 +58,11 @@ pub(super) const FAULT: Fault = Fault {
                 "order-api writes many lines",
                 r#"sum(rate(log_bytes_total{job="order-api"}[30s])) > 60e3"#,
             ),
+            told(
+                "lying-metric",
+                "order-api writes many lines",
+                r#"sum(rate(log_bytes_total{job="order-api"}[30s])) > 60e3"#,
+            ),
         ],
         outlives: Duration::ZERO,
         gone: None,
@@ -71,7 +76,8 @@ pub(super) const FAULT: Fault = Fault {
          meant for debugging.",
     ],
     red_herring: "The statements: they are as many as ever.",
-    fix: "Set the level back (curl PUT /log-level on its side port), then roll back.",
+    fix: "Roll back order-api. A higher level (curl PUT /control/log-level on its side port) stops the flood \
+          until then, and with it every line of its own.",
     incident: Incident {
         what: "Tarsnap, 2016: a loop that logged each of its tries filled the disk, and the \
                service stood still.",

@@ -32,10 +32,6 @@ pub(super) const FAULT: Fault = Fault {
                 "events are confirmed, and no message comes",
                 r#"sum(rate(outbox_publishes_total{result="confirmed"}[20s])) > 0.3 and sum(rate(fulfillment_messages_total[20s])) == 0"#,
             ),
-            metrics(
-                "the queue is empty",
-                r#"rabbitmq_queue_messages_ready{queue="fulfillment.orders"} == 0"#,
-            ),
             traces(
                 "traces of orders that no worker works on",
                 Traces {
@@ -63,6 +59,16 @@ pub(super) const FAULT: Fault = Fault {
                 "broken-trace",
                 "orders are not fulfilled",
                 r#"orders_oldest_unfulfilled_age_seconds > 15"#,
+            ),
+            told(
+                "poison-message",
+                "the queue is empty",
+                r#"rabbitmq_queue_messages_ready{queue="fulfillment.orders"} == 0 and on () (sum(rate(fulfillment_messages_total[20s])) == 0)"#,
+            ),
+            told(
+                "slow-consumer",
+                "the worker has nothing in hand",
+                r#"sum(avg_over_time(fulfillment_messages_in_flight[20s])) < 1"#,
             ),
         ],
         outlives: Duration::ZERO,

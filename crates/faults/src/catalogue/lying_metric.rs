@@ -80,7 +80,10 @@ pub(super) const FAULT: Fault = Fault {
             ),
         ],
         outlives: Duration::ZERO,
-        gone: None,
+        gone: Some(metrics(
+            "the customers get errors that the gateway does not count",
+            r#"sum(rate(lab_customer_requests_total{journey="order", outcome="failed"}[1m])) > 2 * sum(rate(http_requests_total{job="web-gateway", method="POST", route="/orders", status_code=~"5.."}[1m])) + 0.05"#,
+        )),
         impact: None,
         recovers_within: Duration::from_secs(240),
     },

@@ -33,10 +33,6 @@ pub(super) const FAULT: Fault = Fault {
                 r#"histogram_quantile(0.9, sum by (le) (rate(db_statement_duration_seconds_bucket{query=~"sample_oldest|claim_due"}[30s]))) > 1"#,
             ),
             metrics(
-                "the database answers at once when it is asked for nothing",
-                r#"histogram_quantile(0.9, sum by (le) (rate(db_statement_duration_seconds_bucket{query="ping"}[30s]))) < 0.25"#,
-            ),
-            metrics(
                 "calls pile up in order-api",
                 r#"sum(avg_over_time(grpc_requests_active{job="order-api"}[20s])) > 4"#,
             ),
@@ -73,6 +69,11 @@ pub(super) const FAULT: Fault = Fault {
                 "n-plus-one",
                 "requests are given up",
                 r#"sum(rate(http_requests_total{job="web-gateway", status_code=~"503|504"}[30s])) > 0"#,
+            ),
+            told(
+                "slow-link",
+                "the database answers at once when it is asked for nothing",
+                r#"histogram_quantile(0.9, sum by (le) (rate(db_statement_duration_seconds_bucket{query="ping"}[30s]))) < 0.25"#,
             ),
         ],
         outlives: Duration::ZERO,

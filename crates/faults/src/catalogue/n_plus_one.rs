@@ -61,6 +61,26 @@ pub(super) const FAULT: Fault = Fault {
                 "the database answers at once when it is asked for nothing",
                 r#"histogram_quantile(0.5, sum by (le) (rate(db_statement_duration_seconds_bucket{query="ping"}[30s]))) < 0.03"#,
             ),
+            told(
+                "hot-row",
+                "reserving stock is as fast as ever",
+                r#"histogram_quantile(0.9, sum by (le) (rate(db_statement_duration_seconds_bucket{query="reserve_stock"}[30s]))) < 0.1"#,
+            ),
+            told(
+                "lock-convoy",
+                "a page takes many statements",
+                r#"(sum(rate(db_statement_duration_seconds_count{query="get_order"}[30s])) - sum(rate(grpc_requests_total{job="order-api", method="GetOrder"}[30s]))) / sum(rate(grpc_requests_total{job="order-api", method="ListOrders"}[30s])) > 3"#,
+            ),
+            told(
+                "migration-lock",
+                "no statement waits",
+                r#"histogram_quantile(0.9, sum by (le) (rate(db_statement_duration_seconds_bucket{query="sample_oldest"}[30s]))) < 0.25"#,
+            ),
+            told(
+                "missing-index",
+                "a page takes many statements, each of them quick",
+                r#"(sum(rate(db_statement_duration_seconds_count{query="get_order"}[30s])) - sum(rate(grpc_requests_total{job="order-api", method="GetOrder"}[30s]))) / sum(rate(grpc_requests_total{job="order-api", method="ListOrders"}[30s])) > 3 and on () (histogram_quantile(0.9, sum by (le) (rate(db_statement_duration_seconds_bucket{query="list_orders"}[30s]))) < 0.1)"#,
+            ),
         ],
         outlives: Duration::ZERO,
         gone: None,

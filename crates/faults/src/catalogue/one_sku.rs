@@ -65,6 +65,11 @@ pub(super) const FAULT: Fault = Fault {
                 "no replica is spared",
                 r#"min(sum by (instance) (rate(grpc_requests_total{job="order-api", method="PlaceOrder", status="INTERNAL"}[1m]))) > 0"#,
             ),
+            told(
+                "bad-timeout",
+                "what fails is broken, not late",
+                r#"sum(rate(http_requests_total{job="web-gateway", method="POST", route="/orders", status_code="504"}[1m])) < 0.05 and on () (sum(rate(grpc_requests_total{job="order-api", method="PlaceOrder", status="INTERNAL"}[1m])) > 0)"#,
+            ),
         ],
         outlives: Duration::ZERO,
         gone: None,

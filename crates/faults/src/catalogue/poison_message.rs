@@ -67,6 +67,11 @@ pub(super) const FAULT: Fault = Fault {
                 "somebody takes messages",
                 r#"rabbitmq_queue_consumers{queue="fulfillment.orders"} > 0"#,
             ),
+            told(
+                "lost-publish",
+                "deliveries go on",
+                r#"sum(rate(fulfillment_messages_total[30s])) > 5"#,
+            ),
         ],
         outlives: Duration::ZERO,
         gone: None,

@@ -62,13 +62,33 @@ pub(super) const FAULT: Fault = Fault {
             ),
             told(
                 "n-plus-one",
-                "all connections are used, at no more statements a second than at rest",
+                "calls wait for a connection in vain",
                 "rate(db_pool_timeouts_total[30s]) > 0",
             ),
             told(
                 "migration-lock",
                 "statements that need no connection of the pool are as fast as ever",
                 r#"histogram_quantile(0.9, sum by (le) (rate(db_statement_duration_seconds_bucket{query="sample_oldest"}[30s]))) < 0.25"#,
+            ),
+            told(
+                "hot-row",
+                "calls wait for a connection in vain",
+                r#"rate(db_pool_timeouts_total[30s]) > 0"#,
+            ),
+            told(
+                "lock-convoy",
+                "calls wait for a connection in vain",
+                r#"rate(db_pool_timeouts_total[30s]) > 0"#,
+            ),
+            told(
+                "missing-index",
+                "calls wait for a connection in vain",
+                r#"rate(db_pool_timeouts_total[30s]) > 0"#,
+            ),
+            told(
+                "slow-link",
+                "statements that need no connection of the pool are as fast as ever",
+                r#"histogram_quantile(0.5, sum by (le) (rate(db_statement_duration_seconds_bucket{query="ping"}[30s]))) < 0.03"#,
             ),
         ],
         outlives: Duration::ZERO,

@@ -79,6 +79,11 @@ pub(super) const FAULT: Fault = Fault {
                 "what it takes it finishes",
                 r#"sum(rate(fulfillment_messages_total{outcome="fulfilled"}[30s])) / sum(rate(fulfillment_messages_total[30s])) > 0.5"#,
             ),
+            told(
+                "lost-publish",
+                "orders are fulfilled",
+                r#"sum(rate(fulfillment_messages_total{outcome="fulfilled"}[30s])) > 0.2"#,
+            ),
         ],
         outlives: Duration::ZERO,
         gone: None,

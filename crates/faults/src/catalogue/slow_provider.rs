@@ -74,6 +74,11 @@ pub(super) const FAULT: Fault = Fault {
                 "the provider is busy",
                 r#"max_over_time(provider_servers_busy[30s]) / provider_servers > 0.9"#,
             ),
+            told(
+                "flapping-breaker",
+                "the provider is busy",
+                r#"max_over_time(provider_servers_busy[30s]) / provider_servers > 0.9"#,
+            ),
         ],
         outlives: Duration::ZERO,
         gone: None,

@@ -69,6 +69,11 @@ pub(super) const FAULT: Fault = Fault {
                 "the provider turns the shop away",
                 r#"sum(rate(provider_requests_total{outcome="unauthorized"}[1m])) > 0"#,
             ),
+            told(
+                "flapping-breaker",
+                "the provider turns the shop away",
+                r#"sum(rate(provider_requests_total{outcome="unauthorized"}[1m])) > 0"#,
+            ),
         ],
         outlives: Duration::ZERO,
         gone: None,

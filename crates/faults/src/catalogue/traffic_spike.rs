@@ -30,23 +30,24 @@ pub(super) const FAULT: Fault = Fault {
             "more customers come to browse, by their own count",
             r#"sum(rate(lab_customer_requests_total{journey=~"browse|list"}[30s])) > 1.8 * sum(rate(lab_customer_requests_total{journey=~"browse|list"}[30s] offset 2m))"#,
         ),
-        signature: &[
-            metrics(
-                "the gateway is asked more for products, which nobody looks at again while an order is late",
-                r#"sum(rate(http_requests_total{job="web-gateway", route="/products"}[30s])) > 1.8 * sum(rate(http_requests_total{job="web-gateway", route="/products"}[30s] offset 2m))"#,
+        signature: &[metrics(
+            "the gateway is asked more for products, which nobody looks at again while an order is late",
+            r#"sum(rate(http_requests_total{job="web-gateway", route="/products"}[30s])) > 1.8 * sum(rate(http_requests_total{job="web-gateway", route="/products"}[30s] offset 2m))"#,
+        )],
+        fires: &[],
+        silent: &["GatewayAvailabilityBurn", "RetryRatioHigh", "DlqGrowing"],
+        tells: &[
+            told(
+                "cache-stampede",
+                "most looks at the products are answered from the cache",
+                r#"sum(rate(cache_requests_total{result="miss"}[30s])) / sum(rate(cache_requests_total[30s])) < 0.3"#,
             ),
-            metrics(
-                "and order-api in proportion: one call for each",
+            told(
+                "retry-storm",
+                "order-api is asked in proportion: one call for each request",
                 r#"sum(rate(grpc_client_attempts_total{job="web-gateway"}[30s])) / sum(rate(grpc_client_requests_total{job="web-gateway"}[30s])) < 1.05"#,
             ),
         ],
-        fires: &[],
-        silent: &["GatewayAvailabilityBurn", "RetryRatioHigh", "DlqGrowing"],
-        tells: &[told(
-            "cache-stampede",
-            "most looks at the products are answered from the cache",
-            r#"sum(rate(cache_requests_total{result="miss"}[30s])) / sum(rate(cache_requests_total[30s])) < 0.3"#,
-        )],
         outlives: Duration::ZERO,
         gone: None,
         impact: None,

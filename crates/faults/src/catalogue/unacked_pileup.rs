@@ -30,10 +30,6 @@ pub(super) const FAULT: Fault = Fault {
                 "as many are unacknowledged as may be",
                 r#"sum(rabbitmq_queue_messages_unacked{queue="fulfillment.orders"}) >= 0.9 * sum(fulfillment_prefetch)"#,
             ),
-            metrics(
-                "the worker has nothing in hand",
-                r#"sum(avg_over_time(fulfillment_messages_in_flight[20s])) < 1"#,
-            ),
             traces(
                 "traces of orders that no worker works on",
                 Traces {
@@ -61,6 +57,11 @@ pub(super) const FAULT: Fault = Fault {
                 "poison-message",
                 "no message comes again",
                 r#"sum(rate(fulfillment_redeliveries_total[30s])) == 0"#,
+            ),
+            told(
+                "lost-publish",
+                "messages come, and are not acknowledged",
+                r#"sum(rabbitmq_queue_messages_unacked{queue="fulfillment.orders"}) > 3"#,
             ),
         ],
         outlives: Duration::ZERO,

@@ -61,6 +61,11 @@ pub(super) const FAULT: Fault = Fault {
                 "the orders are in the queue",
                 r#"rabbitmq_queue_messages_ready{queue="fulfillment.orders"} > 10"#,
             ),
+            told(
+                "poison-message",
+                "there is no consumer",
+                r#"rabbitmq_queue_consumers{queue="fulfillment.orders"} == 0"#,
+            ),
         ],
         outlives: Duration::ZERO,
         gone: None,

@@ -12,9 +12,11 @@ use serde_json::Value;
 use super::stage::Stage;
 
 /// How far back traces and logs are looked at.
-const RECENT: Duration = Duration::from_secs(60);
+pub(super) const RECENT: Duration = Duration::from_secs(60);
 /// A trace that is younger may not be over.
 const SETTLED: Duration = Duration::from_secs(12);
+/// How far back they are looked at once a fault is healed, of which there was much just before.
+const LATELY: Duration = Duration::from_secs(20);
 /// As many as are asked for.
 const MANY: &str = "2000";
 
@@ -26,6 +28,28 @@ pub(super) async fn sees(stage: &Stage, sign: &Sign, since: SystemTime) -> anyho
         Look::Logs(logs) => sees_logs(stage, logs, since).await,
         Look::Database(query) => stage.has_row(*query).await,
         Look::Grown(query) => stage.has_grown(*query).await,
+    }
+}
+
+/// Whether it can still be seen, when it should be no more: fewer traces and lines say so, since they are
+/// of a shorter time.
+pub(super) async fn still_sees(stage: &Stage, sign: &Sign) -> anyhow::Result<bool> {
+    let since = SystemTime::now() - LATELY;
+    let share = |at_least: usize, now: Duration, else_of: Duration| {
+        (at_least as f64 * now.as_secs_f64() / else_of.as_secs_f64()).ceil() as usize
+    };
+    match sign.look {
+        Look::Traces(traces) => {
+            let at_least = share(traces.at_least, LATELY - SETTLED, RECENT - SETTLED);
+            sees_traces(stage, &Traces { at_least, ..traces }, since).await
+        }
+        Look::Logs(logs) => {
+            let at_least = share(logs.at_least, LATELY, RECENT);
+            sees_logs(stage, &Logs { at_least, ..logs }, since).await
+        }
+        // It does not fall again.
+        Look::Grown(_) => Ok(false),
+        Look::Metrics(_) | Look::Database(_) => sees(stage, sign, since).await,
     }
 }
 

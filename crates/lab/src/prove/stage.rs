@@ -28,6 +28,10 @@ pub(super) const RATE: f64 = 6.0;
 const WARM: Duration = Duration::from_secs(150);
 /// How long a lab may take to come up.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long it may take to end.
+const DRAIN: Duration = Duration::from_secs(30);
+/// Traces that are looked at step by step for what they give away: so many that failed, and so many.
+const TOLD_WHOLE: usize = 50;
 /// How often it is looked whether it is up.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -100,6 +104,8 @@ pub(super) struct Stage {
     pub(super) desk: String,
     pub(super) prometheus: String,
     sides: Vec<String>,
+    /// The gateway, of a lab of its own.
+    shop: Option<String>,
     /// None if it is the lab's own.
     database: Option<DatabaseUrl>,
     /// Servers that nobody else uses.
@@ -156,6 +162,7 @@ impl Stage {
             client: client()?,
             desk: at(0),
             prometheus: at(1),
+            shop: Some(at(2)),
             sides: [at(3), at(5), at(6)].into_iter().chain(canary.then(|| at(11))).collect(),
             database: database(used.database.as_deref())?,
             _private: used.private,
@@ -173,6 +180,7 @@ impl Stage {
             desk: desk.trim_end_matches('/').to_owned(),
             prometheus: prometheus.trim_end_matches('/').to_owned(),
             sides: Vec::new(),
+            shop: None,
             database: database(url)?,
             _private: None,
             numbers: Mutex::default(),
@@ -197,8 +205,13 @@ impl Stage {
     pub(super) async fn arm(&self, name: &str, settings: &[(&str, String)]) -> anyhow::Result<()> {
         let request = self.client.post(format!("{}/chaos/{name}", self.desk)).query(settings);
         request.send().await?.error_for_status().context("cannot turn a fault on")?;
-        self.numbers.lock().expect("no holder of the lock panics").clear();
+        self.forget_numbers();
         Ok(())
+    }
+
+    /// From now on numbers in the database grow from what they are.
+    pub(super) fn forget_numbers(&self) {
+        self.numbers.lock().expect("no holder of the lock panics").clear();
     }
 
     /// Whether a query to the shop's database has a row.
@@ -206,8 +219,7 @@ impl Stage {
         Ok(self.connect().await?.has_row(query).await?)
     }
 
-    /// Whether a number in the database has grown since it was first looked at, after a fault was
-    /// turned on.
+    /// Whether a number in the database has grown since it was first looked at, after all were forgotten.
     pub(super) async fn has_grown(&self, query: Sql) -> anyhow::Result<bool> {
         let now = self.connect().await?.number(query).await?;
         let mut numbers = self.numbers.lock().expect("no holder of the lock panics");
@@ -243,14 +255,38 @@ impl Stage {
         Ok(())
     }
 
-    /// Everything that a learner can read: metrics, logs and traces.
+    /// Everything that a learner can read: metrics, logs, traces, and what the shop answers.
     pub(super) async fn told(&self) -> anyhow::Result<String> {
         let mut told = String::new();
         for side in &self.sides {
             told += &self.client.get(format!("{side}/metrics")).send().await?.text().await?;
         }
-        for path in ["/logs", "/traces"] {
-            told += &self.get(path, &[("limit", "10000")]).await?.to_string();
+        told += &self.get("/logs", &[("limit", "10000")]).await?.to_string();
+        let traces = self.get("/traces", &[("limit", "10000")]).await?;
+        told += &traces.to_string();
+        // Those that failed, and the last ones, with all their steps.
+        let all = traces["traces"].as_array().map_or(&[][..], Vec::as_slice);
+        let failed = all.iter().filter(|trace| trace["error"] == true).take(TOLD_WHOLE);
+        for trace in failed.chain(all.iter().take(TOLD_WHOLE)) {
+            let id = trace["trace_id"].as_str().unwrap_or_default();
+            // The oldest may have made room since.
+            if let Ok(trace) = self.get(&format!("/traces/{id}"), &[]).await {
+                told += &trace.to_string();
+            }
+        }
+        if let Some(shop) = &self.shop {
+            let orders = format!("{shop}/orders");
+            let asked = [
+                self.client.get(format!("{shop}/products")),
+                self.client.get(&orders),
+                self.client.get(format!("{orders}/none")),
+                self.client.post(&orders).body("{}").header("content-type", "application/json"),
+            ];
+            for request in asked {
+                let answer = request.send().await?;
+                told += &format!("{:?}", answer.headers());
+                told += &answer.text().await?;
+            }
         }
         let files = self.own.iter().flat_map(|own| walk(own.folder.path()));
         for entry in files {
@@ -259,6 +295,12 @@ impl Stage {
             }
         }
         Ok(told)
+    }
+
+    /// Ends it, while others go on.
+    pub(super) async fn close(self) {
+        // Only if it panics; then there is nothing to be done about it.
+        let _ = tokio::task::spawn_blocking(move || drop(self)).await;
     }
 
     async fn comes_up(&self) -> anyhow::Result<()> {
@@ -290,6 +332,11 @@ impl Drop for Own {
     fn drop(&mut self) {
         // What has ended already needs no signal.
         let _ = kill_process(Pid::from_child(&self.process), Signal::INT);
+        let deadline = Instant::now() + DRAIN;
+        while matches!(self.process.try_wait(), Ok(None)) && Instant::now() < deadline {
+            std::thread::sleep(LOOK);
+        }
+        let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }

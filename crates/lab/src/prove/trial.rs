@@ -14,7 +14,7 @@ use serde::Serialize;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::{
-    eyes::{self, alerts, sees, sees_all},
+    eyes::{self, alerts, sees, sees_all, still_sees},
     recording::{self, Numbers},
     stage::Stage,
     variation::Variation,
@@ -70,9 +70,6 @@ pub(super) struct Trial {
     pub(super) problems: Vec<String>,
     /// Whose contracts held while it was on.
     pub(super) held: BTreeMap<&'static str, bool>,
-    /// Signs that can be seen at rest, too: alone they say nothing.
-    #[serde(skip)]
-    usual: BTreeSet<&'static str>,
     /// What was still seen, and what still fired, when it was last looked after healing.
     #[serde(skip)]
     left: BTreeSet<String>,
@@ -98,13 +95,18 @@ impl Trial {
     async fn go_through(&mut self, stage: &Stage, fault: &'static Fault) -> anyhow::Result<()> {
         self.rest(stage, fault).await.context("at rest")?;
         sleep(Duration::from_secs_f64(self.variation.onset_s)).await;
-        stage.arm(fault.name, &self.variation.settings).await?;
-        let shown = self.show(stage, fault).await.context("while it was on");
+        let shown = async {
+            stage.arm(fault.name, &self.variation.settings).await?;
+            self.show(stage, fault).await.context("while it was on")?;
+            self.spoil(stage).await
+        };
+        let shown = shown.await;
+        // It may be on, though nobody has confirmed it.
         stage.heal().await?;
         shown?;
         self.recover(stage, fault).await.context("after healing")?;
         self.spoil(stage).await?;
-        self.judge(&fault.contract);
+        self.judge(fault);
         Ok(())
     }
 
@@ -126,7 +128,6 @@ impl Trial {
             fired_now: BTreeSet::new(),
             problems: Vec::new(),
             held: BTreeMap::new(),
-            usual: BTreeSet::new(),
             left: BTreeSet::new(),
             rest: Vec::new(),
             on: Vec::new(),
@@ -152,36 +153,30 @@ impl Trial {
         self.valid && self.problems.is_empty()
     }
 
-    /// Waits for quiet, and records it.
+    /// Waits until no alert fires and nothing of it is seen, and records that.
     async fn rest(&mut self, stage: &Stage, fault: &'static Fault) -> anyhow::Result<()> {
         let deadline = Instant::now() + CALM;
         let mut ticks = ticks();
+        stage.forget_numbers();
         while self.rest.len() < RESTING {
             ticks.tick().await;
-            let firing = alerts(stage, &self.spent).await?.all;
-            if firing.is_empty() {
+            let mut stirring = alerts(stage, &self.spent).await?.all;
+            for sign in shown_by(fault) {
+                if sees(stage, sign, SystemTime::now() - eyes::RECENT).await? {
+                    stirring.insert(sign.says.to_owned());
+                }
+            }
+            if stirring.is_empty() {
                 self.rest.push(recording::take(stage).await?);
             } else {
                 self.rest.clear();
             }
             if Instant::now() > deadline {
-                self.problems.push(format!("before it was on, {} fired", list(&firing)));
+                self.problems.push(format!("before it was on: {}", list(&stirring)));
                 break;
             }
         }
         self.spent = eyes::spent(stage).await?;
-        let since = SystemTime::now() - Duration::from_secs(60);
-        let contract = &fault.contract;
-        let mut unusual = 0;
-        for sign in of_its_own(contract) {
-            match sees(stage, sign, since).await? {
-                true => drop(self.usual.insert(sign.says)),
-                false => unusual += 1,
-            }
-        }
-        if !fault.is_control() && unusual == 0 {
-            self.problems.push("it could be seen before it was on".to_owned());
-        }
         Ok(())
     }
 
@@ -227,7 +222,7 @@ impl Trial {
         after: f64,
     ) -> anyhow::Result<()> {
         if self.visible_after.is_none() {
-            for sign in in_metrics(contract).filter(|sign| !self.usual.contains(sign.says)) {
+            for sign in in_metrics(contract) {
                 if sees(stage, sign, since).await? {
                     self.visible_after = Some(after);
                 }
@@ -262,12 +257,19 @@ impl Trial {
     /// Holds what there is to see against every contract.
     async fn compare(&mut self, stage: &Stage, since: SystemTime) -> anyhow::Result<()> {
         for other in FAULTS.iter().filter(|other| !other.contract.signature.is_empty()) {
-            let holds = sees_all(stage, all_signs(&other.contract), since).await?;
+            let holds = self.alerts_hold(&other.contract)
+                && sees_all(stage, all_signs(&other.contract), since).await?;
             *self.held.entry(other.name).or_default() |= holds;
         }
         let quiet = self.fired_now.is_empty() && !self.held.values().any(|holds| *holds);
         self.held.insert("nothing", quiet);
         Ok(())
+    }
+
+    /// Whether those alerts have fired that must, and none that must not.
+    fn alerts_hold(&self, contract: &Contract) -> bool {
+        contract.fires.iter().all(|name| self.fired.contains(*name))
+            && !contract.silent.iter().any(|name| self.fired_now.contains(*name))
     }
 
     /// Waits until all is quiet again.
@@ -281,8 +283,12 @@ impl Trial {
                 stage.announce_again().await?;
             }
             let firing = alerts(stage, &self.spent).await?.all;
-            self.left = self.still_seen(stage, fault).await?;
-            self.left.extend(firing);
+            self.left = firing;
+            for sign in shown_by(fault) {
+                if still_sees(stage, sign).await? {
+                    self.left.insert(sign.says.to_owned());
+                }
+            }
             if self.left.is_empty() {
                 self.quiet_after = Some(healed.elapsed().as_secs_f64());
                 return Ok(());
@@ -291,45 +297,28 @@ impl Trial {
         Ok(())
     }
 
-    /// Which of its signs can be seen that could not before it was on.
-    async fn still_seen(
-        &self,
-        stage: &Stage,
-        fault: &'static Fault,
-    ) -> anyhow::Result<BTreeSet<String>> {
-        let since = SystemTime::now() - Duration::from_secs(20);
-        let mut seen = BTreeSet::new();
-        if fault.is_control() {
-            return Ok(seen);
-        }
-        let unusual = of_its_own(&fault.contract).filter(|sign| !self.usual.contains(sign.says));
-        for sign in unusual.filter(|sign| !matches!(sign.look, Look::Grown(_))) {
-            if sees(stage, sign, since).await? {
-                seen.insert(sign.says.to_owned());
-            }
-        }
-        Ok(seen)
-    }
-
     /// Looks for words that give the answer away.
     async fn spoil(&mut self, stage: &Stage) -> anyhow::Result<()> {
         let told = stage.told().await?.to_lowercase();
-        let words: BTreeSet<&str> = told
-            .split(|letter: char| !letter.is_alphanumeric() && letter != '-' && letter != '_')
-            .collect();
-        let forbidden =
+        let words: BTreeSet<&str> = told.split(|letter: char| !letter.is_alphanumeric()).collect();
+        let hints =
             ["fault", "faults", "chaos", "inject", "injected", "seam", "switchboard", "detour"];
         let names = FAULTS.iter().map(|fault| fault.name).filter(|name| name.contains('-'));
-        let names = names.flat_map(|name| [name.to_owned(), name.replace('-', "_")]);
-        for word in names.chain(forbidden.map(str::to_owned)) {
-            if words.contains(word.as_str()) {
-                self.problems.push(format!("what the shop tells has the word {word:?}"));
+        let named = names.flat_map(|name| [name.to_owned(), name.replace('-', "_")]);
+        let named = named.filter(|name| told.contains(name.as_str()));
+        let hinted =
+            hints.iter().filter(|word| words.contains(*word)).map(|word| (*word).to_owned());
+        for word in named.chain(hinted) {
+            let problem = format!("what the shop tells has {word:?} in it");
+            if !self.problems.contains(&problem) {
+                self.problems.push(problem);
             }
         }
         Ok(())
     }
 
-    fn judge(&mut self, contract: &Contract) {
+    fn judge(&mut self, fault: &Fault) {
+        let contract = &fault.contract;
         let mut problems = Vec::new();
         if !self.valid {
             problems.push(format!("it did not take hold: not seen that {}", contract.witness.says));
@@ -343,7 +332,10 @@ impl Trial {
         for name in contract.fires.iter().filter(|name| !self.fired.contains(**name)) {
             problems.push(format!("{name} did not fire"));
         }
-        for name in contract.silent.iter().filter(|name| self.fired_now.contains(**name)) {
+        // Where there is nothing, nothing may fire.
+        let nothing = contract.signature.is_empty();
+        let barred = |name: &&String| nothing || contract.silent.contains(&name.as_str());
+        for name in self.fired_now.iter().filter(barred) {
             problems.push(format!("{name} fired"));
         }
         if let (Some(slo), Some(false)) = (contract.impact, self.impact) {
@@ -364,6 +356,11 @@ fn all_signs(contract: &Contract) -> impl Iterator<Item = &'static Sign> {
 /// What is seen of it alone, without what tells it from others.
 fn of_its_own(contract: &'static Contract) -> impl Iterator<Item = &'static Sign> {
     contract.signature.iter().chain([&contract.witness])
+}
+
+/// What is there only while it is on; of a control nothing is.
+fn shown_by(fault: &'static Fault) -> impl Iterator<Item = &'static Sign> {
+    of_its_own(&fault.contract).filter(|_| !fault.is_control())
 }
 
 /// The signs that a panel would show.
