@@ -169,6 +169,11 @@ impl Contents {
         quiet
     }
 
+    /// How many traces may still get spans before their orphans are counted.
+    pub(crate) fn awaited(&self) -> usize {
+        self.awaited.len()
+    }
+
     /// Counts orphans of a trace.
     pub(crate) fn add_orphans(&mut self, number: u64, orphans: Vec<SpanId>) {
         self.stats.orphan_spans += orphans.len() as u64;

@@ -115,13 +115,14 @@ impl Store {
         Follower::new(Arc::clone(self), filter, before, number, next)
     }
 
-    /// Counts the orphans of traces that have become quiet, each once.
-    pub fn count_orphans(&self) {
+    /// Counts the orphans of traces that have become quiet, each once; says how many traces have not.
+    pub fn count_orphans(&self) -> usize {
         let quiet = self.contents().take_quiet(Instant::now());
         let counted = quiet.into_iter().map(|(number, trace)| (number, trace.new_orphans()));
         for (number, orphans) in counted.filter(|(_, orphans)| !orphans.is_empty()) {
             self.contents().add_orphans(number, orphans);
         }
+        self.contents().awaited()
     }
 
     /// The log records from this number on that are asked for, and the number to go on from.

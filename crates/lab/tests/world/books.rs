@@ -26,8 +26,8 @@ pub(crate) struct Books {
 /// What the orders of a shop came to.
 pub(crate) struct Ends {
     orders: HashMap<Uuid, Order>,
-    /// How long it took.
-    settled: Duration,
+    /// How long it took until nothing was left to be done.
+    pub(crate) settled: Duration,
 }
 
 /// What an order came to, in the shop's books.
@@ -65,10 +65,10 @@ impl Books {
         // The old pool's connections may have died with the database.
         let ledger = Ledger::open(world).await;
         let orders = ended(&ledger, accepted).await;
-        let settled = peace.elapsed();
         let announced = async || (ledger.outbox().await == 0).then_some(());
         eventually(PEACE, "all is announced", announced).await;
         assert_eq!(queued(world).await, 0);
+        let settled = peace.elapsed();
         works_once(world, &ledger, &orders).await;
         let ordered = ledger.ordered().await;
         for (sku, stock) in ledger.stock().await {

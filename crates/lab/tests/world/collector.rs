@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use chrono::{DateTime, Utc};
 use reqwest::{Client, StatusCode};
 use serde_json::Value;
 use telemetry::{
@@ -40,18 +41,31 @@ const ORDERS_PER_ROUND: usize = 10_000;
 /// Customers who order one after the other. An order that a service has in hand when it is killed
 /// cannot have a whole trace.
 const CUSTOMERS: usize = 3;
-/// What a kill may cost: the orders in hand, and as many whose spans were not sent yet.
+/// What a kill may cost where there are too few orders to count in thousandths: the orders in hand,
+/// one of each customer, and as many just answered whose spans were not sent yet. What the worker has
+/// in hand costs nothing, since it comes again.
 const LOST_BY_A_KILL: usize = 2 * CUSTOMERS;
+/// How long after the end of an order its spans may still be where they were made: they leave within
+/// a millisecond, on a machine that has a processor for it.
+const SENDING: Duration = Duration::from_millis(500);
 /// What a client sends and nobody may write down.
 const SECRET: &str = "planted-5ecret";
 /// Long enough for the orders whose message waits for another try.
 const PEACE: Duration = Duration::from_secs(240);
 
-/// An order: its id, the trace that its customer began, and the customer's span in it.
+/// An order: its id, the trace that its customer began, the customer's span in it, and when it was
+/// asked for.
 struct Placed {
     id: String,
     trace_id: String,
     span_id: String,
+    asked: DateTime<Utc>,
+}
+
+/// A kill: when a service was about to be killed, and when the next one ran.
+struct Kill {
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -66,33 +80,51 @@ async fn orders_have_whole_traces_whatever_is_killed() {
     let (placed, orders) = (Arc::new(AtomicUsize::new(0)), orders_wanted());
     let trading = tokio::spawn(trade(lab.gateway_port, orders, Arc::clone(&placed)));
     let services = ["web-gateway", "order-api", "fulfillment-worker"];
-    let kills = services.len() * orders.div_ceil(ORDERS_PER_ROUND);
-    for (kill, service) in (1..=kills).zip(services.iter().cycle()) {
-        let due = orders * kill / (kills + 1);
+    let ports = [lab.gateway_port, lab.order_api_side_port, lab.worker_side_port];
+    let wanted = services.len() * orders.div_ceil(ORDERS_PER_ROUND);
+    let (mut kills, mut dropped) = (Vec::new(), 0.0);
+    for (kill, (service, port)) in (1..=wanted).zip(services.iter().zip(ports).cycle()) {
+        let due = orders * kill / (wanted + 1);
         eventually(PEACE, "orders are placed", || async {
             (placed.load(Ordering::Relaxed) >= due).then_some(())
         })
         .await;
+        // What it has dropped is forgotten with it.
+        dropped += dropped_spans(port).await;
+        let from = Utc::now();
         lab.kill(service).await;
+        kills.push(Kill { from, to: Utc::now() });
     }
     let orders = trading.await.expect("every customer got an answer");
     all_fulfilled(&lab, &orders).await;
     settled(&store).await;
+    for port in ports {
+        dropped += dropped_spans(port).await;
+    }
 
-    let missing = orders.iter().filter(|order| !is_whole(&store, order)).count();
-    sleep(Duration::from_secs(16)).await;
-    store.count_orphans();
+    let missing: Vec<_> = orders.iter().filter(|order| !is_whole(&store, order)).collect();
+    let mut unexplained = 0;
+    for order in &missing {
+        unexplained += usize::from(!was_in_hand(&lab, order, &kills).await);
+    }
+    let quiet = async || (store.count_orphans() == 0).then_some(());
+    eventually(PATIENCE, "every trace is quiet, and its orphans counted", quiet).await;
     let stats = store.stats();
     eprintln!(
-        "{} orders, {missing} without a whole trace; {} spans, {} of them orphans, {} log records",
+        "{} orders, {} without a whole trace, {unexplained} of them not in hand at a kill; {dropped} \
+         spans dropped; {} spans, {} of them orphans, {} log records",
         orders.len(),
+        missing.len(),
         stats.spans_received,
         stats.orphan_spans,
         stats.log_records_received,
     );
     assert_eq!(stats.spans_evicted + stats.spans_late, 0, "the collector was too small");
-    let allowed = (orders.len() / 1000).max(kills * LOST_BY_A_KILL);
-    assert!(missing <= allowed, "{missing} of {}", orders.len());
+    let thousandth = orders.len() / 1000;
+    let is_long = orders.len() >= ORDERS_PER_ROUND;
+    let allowed = if is_long { thousandth } else { kills.len() * LOST_BY_A_KILL };
+    assert!(missing.len() <= allowed, "{} of {}", missing.len(), orders.len());
+    assert!(unexplained as f64 <= dropped, "{unexplained} are missing for no reason");
     every_line_is_in_order(&lab);
 }
 
@@ -252,7 +284,7 @@ async fn trade(gateway_port: u16, wanted: usize, placed: Arc<AtomicUsize>) -> Ve
 async fn insist(client: &Client, gateway_port: u16) -> Placed {
     let key = format!("{SECRET}-{}", Uuid::now_v7());
     let [trace_id, other] = std::array::from_fn(|_| Uuid::new_v4().simple().to_string());
-    let span_id = &other[..16];
+    let (span_id, asked) = (&other[..16], Utc::now());
     let url = format!("http://127.0.0.1:{gateway_port}/orders");
     let mut tries = 0;
     loop {
@@ -268,7 +300,7 @@ async fn insist(client: &Client, gateway_port: u16) -> Placed {
                 StatusCode::CREATED | StatusCode::ACCEPTED => {
                     if let Ok(order) = answer.json::<Value>().await {
                         let id = order["id"].as_str().expect("an id").to_owned();
-                        return Placed { id, trace_id, span_id: span_id.to_owned() };
+                        return Placed { id, trace_id, span_id: span_id.to_owned(), asked };
                     }
                 }
                 StatusCode::TOO_MANY_REQUESTS => {}
@@ -293,7 +325,7 @@ async fn all_fulfilled(lab: &Lab, orders: &[Placed]) {
     assert_eq!(last.expect("an order")["status"], "fulfilled");
 }
 
-/// Waits until nothing has come for three seconds.
+/// Waits for three seconds in which nothing comes.
 async fn settled(store: &Store) {
     let mut before = u64::MAX;
     loop {
@@ -329,6 +361,16 @@ fn is_whole(store: &Store, order: &Placed) -> bool {
     trace.spans.iter().filter(done).any(leads_home)
 }
 
+/// Whether a service was killed before an order was fulfilled and all of its spans were sent.
+async fn was_in_hand(lab: &Lab, order: &Placed, kills: &[Kill]) -> bool {
+    let read = Shop::at(lab.gateway_port).get(&format!("/orders/{}", order.id)).await;
+    let read = read.expect("an order");
+    let last = read["history"].as_array().and_then(|history| history.last()).expect("a history");
+    let fulfilled: DateTime<Utc> =
+        last["at"].as_str().and_then(|at| at.parse().ok()).expect("a time");
+    kills.iter().any(|kill| order.asked <= kill.to && kill.from <= fulfilled + SENDING)
+}
+
 /// Every line parses, belongs to a trace where it belongs to a request, and gives nothing away.
 fn every_line_is_in_order(lab: &Lab) {
     let mut lines = 0;
@@ -345,6 +387,13 @@ fn every_line_is_in_order(lab: &Lab) {
         }
     }
     eprintln!("{lines} log lines are in order");
+}
+
+/// How many spans the process at this port says that it has dropped.
+async fn dropped_spans(port: u16) -> f64 {
+    let metrics = metrics_of(port).await.into_iter();
+    let name = "telemetry_dropped_total{signal=\"spans\"";
+    metrics.filter(|(series, _)| series.starts_with(name)).map(|(_, value)| value).sum()
 }
 
 async fn metrics_of(port: u16) -> HashMap<String, f64> {

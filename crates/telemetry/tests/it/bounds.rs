@@ -80,9 +80,12 @@ async fn an_orphan_is_counted_once_and_only_when_its_trace_is_quiet() {
     store.receive_spans(spans("any", orphans));
     store.receive_spans(spans("any", vec![span(2, 2, 1, "late parent", 0, 1)]));
     assert_eq!(wait(14).await, 0);
+    assert_eq!(store.count_orphans(), 2);
     store.receive_spans(spans("any", vec![span(2, 1, 0, "parent", 0, 1)]));
     assert_eq!(wait(2).await, 1);
+    assert_eq!(store.count_orphans(), 1);
     assert_eq!(wait(60).await, 1, "the parent of the other has come");
+    assert_eq!(store.count_orphans(), 0);
     store.receive_spans(spans("any", vec![span(1, 4, 9, "another orphan", 0, 1)]));
     assert_eq!(wait(16).await, 2, "the first is not counted again");
 }
