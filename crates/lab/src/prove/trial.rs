@@ -205,12 +205,15 @@ impl Trial {
             let hurt = self.impact != Some(false);
             if alerted && hurt && self.shown_after.is_some() && !nothing {
                 enough += 1;
+            }
+            if self.shown_after.is_some() || nothing {
                 self.compare(stage, since).await?;
             }
         }
-        if enough == 0 {
+        if self.shown_after.is_none() {
             self.compare(stage, since).await?;
         }
+        self.hold_alerts();
         Ok(())
     }
 
@@ -254,22 +257,27 @@ impl Trial {
         Ok(())
     }
 
-    /// Holds what there is to see against every contract.
+    /// Holds the signs that there are to see against every contract.
     async fn compare(&mut self, stage: &Stage, since: SystemTime) -> anyhow::Result<()> {
         for other in FAULTS.iter().filter(|other| !other.contract.signature.is_empty()) {
-            let holds = self.alerts_hold(&other.contract)
-                && sees_all(stage, all_signs(&other.contract), since).await?;
+            // Its own were all seen at that time.
+            let own = other.name == self.fault && self.shown_after.is_some();
+            let holds = own || sees_all(stage, all_signs(&other.contract), since).await?;
             *self.held.entry(other.name).or_default() |= holds;
         }
-        let quiet = self.fired_now.is_empty() && !self.held.values().any(|holds| *holds);
-        self.held.insert("nothing", quiet);
         Ok(())
     }
 
-    /// Whether those alerts have fired that must, and none that must not.
-    fn alerts_hold(&self, contract: &Contract) -> bool {
-        contract.fires.iter().all(|name| self.fired.contains(*name))
-            && !contract.silent.iter().any(|name| self.fired_now.contains(*name))
+    /// A contract whose signs were seen holds if those alerts have fired that must, and none that must not.
+    fn hold_alerts(&mut self) {
+        for other in FAULTS.iter().filter(|other| !other.contract.signature.is_empty()) {
+            let Contract { fires, silent, .. } = other.contract;
+            let holds = fires.iter().all(|name| self.fired.contains(*name))
+                && !silent.iter().any(|name| self.fired_now.contains(*name));
+            *self.held.entry(other.name).or_default() &= holds;
+        }
+        let quiet = self.fired_now.is_empty() && !self.held.values().any(|holds| *holds);
+        self.held.insert("nothing", quiet);
     }
 
     /// Waits until all is quiet again.
@@ -365,7 +373,9 @@ fn shown_by(fault: &'static Fault) -> impl Iterator<Item = &'static Sign> {
 
 /// The signs that a panel would show.
 fn in_metrics(contract: &'static Contract) -> impl Iterator<Item = &'static Sign> {
-    of_its_own(contract).filter(|sign| matches!(sign.look, Look::Metrics(_)))
+    // Where there is nothing, there is nothing to be seen but what is usual.
+    let something = !contract.signature.is_empty();
+    of_its_own(contract).filter(move |sign| something && matches!(sign.look, Look::Metrics(_)))
 }
 
 fn ticks() -> tokio::time::Interval {
