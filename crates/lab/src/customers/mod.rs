@@ -52,13 +52,15 @@ pub struct Config {
     pub users: DemoUsers,
 }
 
-/// How many customers come.
+/// How many customers come, and which.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Load {
     /// Whether any come.
     pub enabled: bool,
     /// Journeys that begin per second, if they do.
     pub rate: f64,
+    /// Decides who comes, when, and for what, from when it was set.
+    pub seed: u64,
 }
 
 /// What customers want more than other things.
@@ -89,7 +91,8 @@ impl Customers {
         let tally = Arc::new(Tally::new(metrics.clone()));
         let shop = Shop::new(&config.gateway_url, &config.users, Arc::clone(&tally))
             .with_context(|| format!("cannot send customers to {}", config.gateway_url))?;
-        let (load, changes) = watch::channel(Load { enabled: true, rate: config.rate });
+        let (load, changes) =
+            watch::channel(Load { enabled: true, rate: config.rate, seed: config.seed });
         let names = config.users.of(Role::Customer).map(|user| user.name.to_string());
         let visits = Visits::new(config.seed, names.collect());
         let (demand, wanted) = watch::channel(Demand::default());
@@ -103,7 +106,8 @@ impl Customers {
         *self.load.borrow()
     }
 
-    /// Changes how many come, at once; a rate beyond what is possible becomes the nearest that is.
+    /// Changes how many come, at once, and which, if the seed is another; a rate beyond what is possible
+    /// becomes the nearest that is.
     pub fn set_load(&self, load: Load) {
         let load = Load { rate: load.rate.clamp(0.0, HIGHEST_RATE), ..load };
         self.load.send_replace(load);
@@ -154,6 +158,7 @@ async fn arrive(
     // Dropped, and its journeys with it, when this task is.
     let mut journeys = JoinSet::new();
     let mut visit = visits.draw();
+    let mut seed = load.borrow().seed;
     let mut clock = Clock::new(visit.gap, load.borrow().effective_rate(), Instant::now());
     loop {
         tokio::select! {
@@ -169,7 +174,13 @@ async fn arrive(
                 if changed.is_err() {
                     return;
                 }
-                clock.set_rate(load.borrow_and_update().effective_rate(), Instant::now());
+                let load = *load.borrow_and_update();
+                clock.set_rate(load.effective_rate(), Instant::now());
+                if std::mem::replace(&mut seed, load.seed) != load.seed {
+                    visits.begin_again(load.seed);
+                    visit = visits.draw();
+                    clock = Clock::new(visit.gap, load.effective_rate(), Instant::now());
+                }
             }
             Some(_) = journeys.join_next() => {}
         }

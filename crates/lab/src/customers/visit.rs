@@ -53,6 +53,11 @@ impl Visits {
         Self { rng: StdRng::seed_from_u64(seed), customers, ranks }
     }
 
+    /// From now on they come as this seed decides.
+    pub(crate) fn begin_again(&mut self, seed: u64) {
+        self.rng = StdRng::seed_from_u64(seed);
+    }
+
     /// The next one.
     pub(crate) fn draw(&mut self) -> Visit {
         let gap = Exp1.sample(&mut self.rng);
@@ -111,6 +116,16 @@ mod tests {
     fn the_same_seed_brings_the_same_customers_and_another_one_others() {
         assert_eq!(visits(7, 500), visits(7, 500));
         assert_ne!(visits(7, 500), visits(8, 500));
+    }
+
+    #[test]
+    fn who_begins_again_brings_the_customers_of_that_seed() {
+        let mut others =
+            Visits::new(8, ["ada", "grace", "linus", "margaret"].map(str::to_owned).into());
+        (0..50).for_each(|_| drop(others.draw()));
+        others.begin_again(7);
+        let again: Vec<_> = (0..500).map(|_| others.draw()).collect();
+        assert_eq!(again, visits(7, 500));
     }
 
     #[test]

@@ -13,6 +13,8 @@ use super::{
 
 /// Orders that are younger may be on their way.
 const LONGER_AGO_S: u64 = 30;
+/// Ten years: no order is older.
+const LONGEST_AGO_S: u64 = 10 * 366 * 86_400;
 
 pub(super) fn router() -> Router<Arc<Parts>> {
     Router::new().route("/announcements", post(announce))
@@ -46,11 +48,13 @@ async fn announce(State(parts): State<Arc<Parts>>, wants: Wants, given: Given) -
 
 fn longer_ago(_: u64, (name, value): (&str, &str)) -> Result<u64, Refusal> {
     let problem = match (name, value.parse()) {
-        ("longer_ago_s", Ok(seconds)) => return Ok(seconds),
+        ("longer_ago_s", Ok(seconds)) if seconds <= LONGEST_AGO_S => return Ok(seconds),
+        ("longer_ago_s", Ok(_)) => format!("longer_ago_s={value} is more than ten years"),
         ("longer_ago_s", Err(_)) => format!("longer_ago_s={value} is not a number of seconds"),
         _ => format!("there is no setting {name:?}"),
     };
-    let possible = vec![format!("longer_ago_s=0 or more ({LONGER_AGO_S}, if it is not given)")];
+    let range = format!("longer_ago_s=0 to {LONGEST_AGO_S} ({LONGER_AGO_S}, if it is not given)");
+    let possible = vec![range];
     Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, problem, possible))
 }
 
@@ -61,5 +65,19 @@ impl fmt::Display for Again {
             1 => f.write_str("1 order announced again"),
             many => write!(f, "{many} orders announced again; if that is 1000, ask once more"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_age_of_an_order_is_refused() {
+        for given in ["-1", "abc", "316224001", "99999999999999999", "18446744073709551616"] {
+            let refusal = longer_ago(0, ("longer_ago_s", given)).expect_err(given);
+            assert!(format!("{refusal:?}").contains("422"), "{given}: {refusal:?}");
+        }
+        assert_eq!(longer_ago(0, ("longer_ago_s", "316224000")).ok(), Some(LONGEST_AGO_S));
     }
 }

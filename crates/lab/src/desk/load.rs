@@ -28,6 +28,7 @@ async fn change(State(parts): State<Arc<Parts>>, wants: Wants, given: Given) -> 
             let possible = [
                 format!("rate=0 to {HIGHEST_RATE} (journeys per second)"),
                 "enabled=true or false".to_owned(),
+                "seed=0 or more (decides who comes, when, and for what)".to_owned(),
             ];
             let status = StatusCode::UNPROCESSABLE_ENTITY;
             wants.refuse(Refusal::new(status, problem, possible.into()))
@@ -46,6 +47,10 @@ pub(super) fn set(load: Load, (name, value): (&str, &str)) -> Result<Load, Strin
             Ok(enabled) => Ok(Load { enabled, ..load }),
             Err(_) => Err(format!("enabled={value} is neither true nor false")),
         },
+        "seed" => match value.parse() {
+            Ok(seed) => Ok(Load { seed, ..load }),
+            Err(_) => Err(format!("seed={value} is not a whole number from 0")),
+        },
         _ => Err(format!("there is no setting {name:?}")),
     }
 }
@@ -56,11 +61,12 @@ mod tests {
 
     #[test]
     fn what_is_not_set_stays_and_what_is_not_possible_is_refused() {
-        let load = Load { enabled: true, rate: 3.0 };
+        let load = Load { enabled: true, rate: 3.0, seed: 1 };
         assert_eq!(set(load, ("rate", "50")), Ok(Load { rate: 50.0, ..load }));
         assert_eq!(set(load, ("enabled", "false")), Ok(Load { enabled: false, ..load }));
-        for bad in [("rate", "-1"), ("rate", "1001"), ("rate", "NaN"), ("enabled", "1"), ("r", "1")]
-        {
+        assert_eq!(set(load, ("seed", "7")), Ok(Load { seed: 7, ..load }));
+        let rates = ["-1", "1001", "NaN"].map(|rate| ("rate", rate));
+        for bad in rates.into_iter().chain([("enabled", "1"), ("seed", "-1"), ("r", "1")]) {
             assert!(set(load, bad).is_err(), "{bad:?}");
         }
     }

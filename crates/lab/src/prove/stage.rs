@@ -201,6 +201,13 @@ impl Stage {
         Ok(answer.json().await?)
     }
 
+    /// From now on those customers come whom this seed decides.
+    pub(super) async fn let_come(&self, seed: u64) -> anyhow::Result<()> {
+        let request = self.client.put(format!("{}/load", self.desk)).body(format!("seed={seed}"));
+        request.send().await?.error_for_status().context("cannot let other customers come")?;
+        Ok(())
+    }
+
     /// Turns a fault on, with these settings.
     pub(super) async fn arm(&self, name: &str, settings: &[(&str, String)]) -> anyhow::Result<()> {
         let request = self.client.post(format!("{}/chaos/{name}", self.desk)).query(settings);

@@ -209,13 +209,13 @@ async fn a_shop_that_has_not_opened_yet_is_no_error() {
 async fn the_load_can_be_changed_while_it_runs() {
     let (_shop, port) = StubShop::open(Manners::default(), 0).await;
     let (customers, _registry) = customers(port, 0.0);
-    assert_eq!(customers.load(), Load { enabled: true, rate: 0.0 });
-    customers.set_load(Load { enabled: true, rate: 200.0 });
+    assert_eq!(customers.load(), Load { enabled: true, rate: 0.0, seed: 1 });
+    customers.set_load(Load { enabled: true, rate: 200.0, seed: 1 });
     eventually(PATIENCE, "they come", async || {
         (customers.snapshot().requests_total > 100).then_some(())
     })
     .await;
-    customers.set_load(Load { enabled: false, rate: 200.0 });
+    customers.set_load(Load { enabled: false, rate: 200.0, seed: 1 });
     eventually(PATIENCE, "nobody comes any more", async || {
         let before = customers.snapshot().requests_total;
         tokio::time::sleep(Duration::from_millis(600)).await;
