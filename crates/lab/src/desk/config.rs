@@ -1,12 +1,12 @@
 //! The settings of the control desk.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use faults::Service;
 use identity::{demo::DemoUsers, hushed::Hushed};
 use order_api::config::DatabaseUrl;
 
-use super::provider_settings::ProviderSettings;
+use super::{provider_settings::ProviderSettings, repairs::CALM};
 use crate::customers::HIGHEST_RATE;
 
 /// Settings: each is a flag and an environment variable, with a default that works in compose.
@@ -111,6 +111,10 @@ pub struct Config {
     #[arg(long, env = "DEMO_USERS", hide_env_values = true, default_value = DemoUsers::DEFAULT,
           value_name = "USERS", value_parser = Hushed::<DemoUsers>::new())]
     pub demo_users: DemoUsers,
+
+    /// For how long all must be well until a fault about which something was done is repaired.
+    #[arg(skip = CALM)]
+    pub calm: Duration,
 }
 
 impl Config {

@@ -54,6 +54,7 @@ pub use provider::{ProviderBehaviour, ProviderStatus};
 pub use provider_settings::{ProviderSettings, Secret};
 pub use queues::Waiting;
 pub use remote::ServiceStatus;
+pub use repairs::CALM;
 pub(crate) use search::{LOG_RECORDS, SLOW, TRACES};
 pub use status::Status;
 
@@ -181,7 +182,7 @@ impl Parts {
             .chain(canary.map(|url| Remote::canary(url, Arc::clone(&ledger))))
             .collect::<Result<_, _>>()?;
         let Config { gateway_url, rate, seed, amqp_url, otlp_elsewhere, .. } = config;
-        let repairs = Repairs::new(config.prometheus_url)?;
+        let repairs = Repairs::new(config.prometheus_url, config.calm)?;
         let outside = customers::Config { gateway_url, rate, seed, users: config.demo_users };
         let customers = Customers::start(outside, metrics.clone())?;
         let queues = Queues::new(amqp_url);

@@ -24,7 +24,7 @@ use super::{
 /// How often it is looked.
 const PAUSE: Duration = Duration::from_secs(5);
 /// For how long all must be well.
-const CALM: Duration = Duration::from_secs(60);
+pub const CALM: Duration = Duration::from_secs(60);
 /// How long Prometheus may take to answer, and the database.
 const PATIENCE: Duration = Duration::from_secs(4);
 /// A promise to the customers that is being broken.
@@ -41,21 +41,26 @@ pub(crate) struct Repairs {
     client: Client,
     /// None if nobody measures: then nothing is known.
     prometheus: Option<String>,
+    /// For how long all must be well.
+    calm: Duration,
 }
 
 /// Since when all has been well, for each fault about which something was done.
-#[derive(Debug, Default)]
-struct Calm(BTreeMap<Uuid, Instant>);
+#[derive(Debug)]
+struct Calm {
+    since: BTreeMap<Uuid, Instant>,
+    enough: Duration,
+}
 
 impl Repairs {
-    pub(crate) fn new(prometheus: Option<String>) -> anyhow::Result<Self> {
+    pub(crate) fn new(prometheus: Option<String>, calm: Duration) -> anyhow::Result<Self> {
         let client = Client::builder().no_proxy().timeout(PATIENCE).build();
-        Ok(Self { client: client.context("cannot make an HTTP client")?, prometheus })
+        Ok(Self { client: client.context("cannot make an HTTP client")?, prometheus, calm })
     }
 
     /// Ends what is repaired, for as long as this is polled.
     pub(crate) async fn keep(&self, ledger: &Ledger, database: &Database) {
-        let mut calm = Calm::default();
+        let mut calm = Calm::new(self.calm);
         let mut ticks = interval(PAUSE);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -112,18 +117,22 @@ fn must_be_gone(contract: &Contract, can_see: impl Fn(&Look) -> bool) -> Option<
 }
 
 impl Calm {
+    fn new(enough: Duration) -> Self {
+        Self { since: BTreeMap::new(), enough }
+    }
+
     /// Whether all has been well for long enough.
     fn lasts(&mut self, id: Uuid, is_well: bool, now: Instant) -> bool {
         if !is_well {
-            self.0.remove(&id);
+            self.since.remove(&id);
             return false;
         }
-        let since = *self.0.entry(id).or_insert(now);
-        now.duration_since(since) >= CALM
+        let since = *self.since.entry(id).or_insert(now);
+        now.duration_since(since) >= self.enough
     }
 
     fn forget_all_but(&mut self, touched: &[Touched]) {
-        self.0.retain(|id, _| touched.iter().any(|one| one.id == *id));
+        self.since.retain(|id, _| touched.iter().any(|one| one.id == *id));
     }
 }
 
@@ -182,7 +191,7 @@ mod tests {
 
     #[test]
     fn all_must_be_well_for_a_minute_without_a_break() {
-        let (mut calm, id, start) = (Calm::default(), Uuid::new_v4(), Instant::now());
+        let (mut calm, id, start) = (Calm::new(CALM), Uuid::new_v4(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         assert!(!calm.lasts(id, true, at(0)));
         assert!(!calm.lasts(id, true, at(59)));

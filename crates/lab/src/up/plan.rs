@@ -139,6 +139,7 @@ impl Plan {
             rate: self.rate,
             seed: self.seed,
             demo_users: self.demo_users.clone(),
+            calm: desk::CALM,
         }
     }
 

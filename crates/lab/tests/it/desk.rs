@@ -15,6 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Long enough for a slow day, short enough to notice.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// For how long all must be well, here, until a fault is repaired: a minute is long for a test.
+pub(crate) const CALM: Duration = Duration::from_secs(10);
 
 /// A running control desk.
 pub(crate) struct DeskFixture {
@@ -96,6 +98,7 @@ impl World {
             database_proxy_url: self.database_proxy_url.clone(),
             rate: 0.0,
             seed: 1,
+            calm: CALM,
         };
         let desk = Desk::open(config).await.expect("the desk opens");
         let url = format!("http://{}", desk.address());

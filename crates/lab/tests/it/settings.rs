@@ -95,7 +95,7 @@ async fn a_rollback_takes_the_code_of_the_last_release_with_it() {
 
 /// A Prometheus that has seen nothing sees no witness, and no promise that is broken.
 #[tokio::test]
-async fn a_fault_about_which_something_was_done_is_over_when_all_is_well_for_a_minute() {
+async fn a_fault_about_which_something_was_done_is_over_when_all_is_well_for_long_enough() {
     if testbed::left_out(Prometheus::available()) {
         return;
     }
