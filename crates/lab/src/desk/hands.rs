@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use ::provider::{Behaviour, Provider};
+use ::provider::Provider;
 use anyhow::{Context as _, ensure};
 use contract::topology::{FULFILLMENT_QUEUE, ORDER_PLACED_KEY, ORDERS_EXCHANGE};
 use faults::Action;
@@ -26,14 +26,14 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
+    bends::Bends,
     database::{self, Database},
     dead_letters,
     ledger::Ledger,
-    load, provider,
     queues::Queues,
 };
 use crate::{
-    customers::{Customers, Demand, HIGHEST_RATE, Load},
+    customers::{Customers, Load},
     proxy::{Control, Wanted},
 };
 
@@ -72,14 +72,6 @@ pub(crate) struct Turn<'a> {
     hands: &'a Hands,
 }
 
-/// What is bent, and at once.
-#[derive(Debug, Default)]
-struct Bends {
-    provider: Bent<Behaviour>,
-    rate: Bent<f64>,
-    demand: Bent<Demand>,
-}
-
 /// What is done.
 #[derive(Debug, Default)]
 pub(crate) struct Done {
@@ -91,14 +83,6 @@ pub(crate) struct Done {
     once: BTreeMap<Uuid, Undo>,
     /// What took too long, and may be done or undone by now or not, and when it is tried again.
     late: BTreeMap<Uuid, Instant>,
-}
-
-/// Something that several faults may bend at a time, and what it was before the first of them, or what
-/// an operator has set since.
-#[derive(Debug)]
-struct Bent<T> {
-    by: Vec<Uuid>,
-    before: Option<T>,
 }
 
 /// How to undo what is done once.
@@ -152,39 +136,24 @@ impl Hands {
         Turn { done: self.done.lock().await, hands: self }
     }
 
-    /// An operator changes the provider in what these names say. That is so from now on, whatever is on
-    /// or comes to its end: the last change wins.
+    /// An operator changes the provider in what these names say.
     pub(crate) fn change_provider<'a>(
         &self,
         ledger: &Ledger,
         provider: &Provider,
         given: impl Iterator<Item = (&'a str, &'a str)> + Clone,
     ) -> Result<(), String> {
-        let mut bends = self.bends();
-        let behaviour = given.clone().try_fold(provider.behaviour(), provider::set)?;
-        if let Some(before) = &mut bends.provider.before {
-            *before = given.clone().try_fold(*before, provider::set)?;
-        }
-        ledger.provider_set(&given.map(|(name, _)| name).collect());
-        provider.set_behaviour(behaviour);
-        Ok(())
+        self.bends().change_provider(ledger, provider, given)
     }
 
-    /// An operator changes how many customers come; so it stays, too.
+    /// An operator changes how many customers come, and which.
     pub(crate) fn change_load<'a>(
         &self,
         ledger: &Ledger,
         customers: &Customers,
         given: impl Iterator<Item = (&'a str, &'a str)> + Clone,
     ) -> Result<Load, String> {
-        let mut bends = self.bends();
-        let load = given.clone().try_fold(customers.load(), load::set)?;
-        if given.into_iter().any(|(name, _)| name == "rate") {
-            ledger.rate_set();
-            bends.rate = Bent::default();
-        }
-        customers.set_load(load);
-        Ok(load)
+        self.bends().change_load(ledger, customers, given)
     }
 
     fn bends(&self) -> PlainGuard<'_, Bends> {
@@ -204,7 +173,7 @@ impl Turn<'_> {
         if is_due {
             done.notice_repairs(ledger, reach).await;
         }
-        self.hands.bends().bend(ledger, reach);
+        self.hands.bends().bend(ledger, reach.provider, reach.customers);
         let wanted = ledger.outside();
         let is_wanted = |id: &Uuid| wanted.iter().any(|(wanted, _)| wanted == id);
         done.late.retain(|id, _| done.once.contains_key(id) || is_wanted(id));
@@ -322,78 +291,13 @@ impl Done {
     }
 }
 
-impl Bends {
-    /// Lets the provider and the customers be as all that is on wants them, one upon the other.
-    fn bend(&mut self, ledger: &Ledger, reach: Reach<'_>) {
-        let Reach { provider, customers, .. } = reach;
-        let wanted = ledger.outside();
-        let of = |bends: fn(&Action) -> bool| -> Vec<Uuid> {
-            wanted.iter().filter(|(_, action)| bends(action)).map(|(id, _)| *id).collect()
-        };
-        let by = of(|action| matches!(action, Action::Provider(_)));
-        if let Some(before) = self.provider.change(by, || provider.behaviour()) {
-            provider
-                .set_behaviour(wanted.iter().fold(before, |now, (_, action)| bent(now, action)));
-        }
-        let by = of(|action| matches!(action, Action::Traffic(_)));
-        if let Some(before) = self.rate.change(by, || customers.load().rate) {
-            let times: f64 = wanted.iter().map(|(_, action)| times(action)).product();
-            customers.set_rate((before * times).min(HIGHEST_RATE));
-        }
-        let by = of(|action| matches!(action, Action::Demand(..)));
-        if let Some(before) = self.demand.change(by, || customers.demand()) {
-            customers.set_demand(wanted.iter().fold(before, |now, (_, action)| match action {
-                Action::Demand(skus, share) => Demand { skus, share: *share },
-                _ => now,
-            }));
-        }
-    }
-}
-
-impl<T: Copy> Bent<T> {
-    /// If others bend it now than before: what it was before the first of them.
-    fn change(&mut self, by: Vec<Uuid>, now: impl FnOnce() -> T) -> Option<T> {
-        if self.by == by {
-            return None;
-        }
-        let before = *self.before.get_or_insert_with(now);
-        if by.is_empty() {
-            self.before = None;
-        }
-        self.by = by;
-        Some(before)
-    }
-}
-
-impl<T> Default for Bent<T> {
-    fn default() -> Self {
-        Self { by: Vec::new(), before: None }
-    }
-}
-
-fn bent(now: Behaviour, action: &Action) -> Behaviour {
-    let Action::Provider(settings) = action else { return now };
-    let given = settings.iter().map(|(name, value)| (*name, value.as_str()));
-    given.into_iter().try_fold(now, provider::set).expect("the catalogue sets what is possible")
-}
-
-fn times(action: &Action) -> f64 {
-    if let Action::Traffic(times) = action { *times } else { 1.0 }
-}
-
 /// Who does it, if that is somebody outside of the desk and the services.
 fn done_by(action: &Action) -> Option<&'static str> {
     match action {
         Action::Publish(_) | Action::Unbind => Some(BROKER),
         Action::Database(_) => Some(DATABASE),
         Action::Lengthen { .. } => Some(PROXY),
-        Action::Strike(..)
-        | Action::Briefly(..)
-        | Action::Set(..)
-        | Action::StrikeCanary(..)
-        | Action::Provider(_)
-        | Action::Traffic(_)
-        | Action::Demand(..) => None,
+        _ => None,
     }
 }
 

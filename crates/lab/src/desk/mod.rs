@@ -6,6 +6,7 @@
 
 mod announcements;
 mod answer;
+mod bends;
 mod catalogue;
 mod chaos;
 mod config;

@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::provider::Problem;
+use super::problem::Problem;
 
 /// The part of its life after which a key is renewed.
 const RENEWED_AFTER: f64 = 0.8;

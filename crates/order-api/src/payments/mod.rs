@@ -4,10 +4,12 @@
 //! and know of an order nothing but its id and price: they could be moved to another process.
 //!
 //! - `provider`: the provider over HTTP, with all that keeps its trouble from becoming ours.
+//! - `problem`: why it did not answer, and what that says of it.
 //! - `access`: the key to it, which expires.
 //! - `rpc`: the calls of the contract.
 
 mod access;
+mod problem;
 mod provider;
 mod rpc;
 
@@ -15,7 +17,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-pub use self::provider::Problem;
+pub use self::problem::Problem;
 use self::provider::{Authorization, Captured, Reversed};
 pub(crate) use self::{
     access::Credentials,

@@ -33,6 +33,7 @@ use uuid::Uuid;
 use super::{
     PaymentStatus,
     access::{Access, Credentials},
+    problem::Problem,
 };
 use crate::{
     metrics::{Answered, Circuit, Metrics, Operation},
@@ -102,35 +103,6 @@ pub(crate) enum Reversed {
     Refunded,
 }
 
-/// Why the provider did not answer a question.
-#[derive(Debug, thiserror::Error)]
-pub enum Problem {
-    /// It is known to be away, so it was not asked.
-    #[error("the payment provider is away")]
-    Away(Duration),
-    /// Too many requests are in flight.
-    #[error("too many requests to the payment provider are in flight")]
-    Crowded,
-    /// It did not answer in time.
-    #[error("the payment provider did not answer in time")]
-    TimedOut,
-    /// It could not be reached, or the connection broke.
-    #[error("cannot reach the payment provider")]
-    Unreachable(#[source] reqwest::Error),
-    /// It answered what says nothing about the question.
-    #[error("the payment provider answered {0}")]
-    Answered(StatusCode),
-    /// It gave no key to ask it anything with.
-    #[error("the payment provider gives no key: it answered {0}")]
-    NoKey(StatusCode),
-    /// It does not know what is to be captured or given back, and never will.
-    #[error("the payment provider knows of no such authorization")]
-    Unknown,
-    /// It answered what makes no sense.
-    #[error("cannot make sense of the payment provider's answer")]
-    Malformed(#[source] reqwest::Error),
-}
-
 #[derive(Deserialize)]
 struct Body {
     id: String,
@@ -187,65 +159,6 @@ fn is_final(status: StatusCode) -> bool {
         StatusCode::TOO_MANY_REQUESTS,
     ];
     status.is_client_error() && !may_change.contains(&status)
-}
-
-/// What is not there to be captured or given back will not be there later either.
-fn unknown(problem: Problem) -> Problem {
-    match problem {
-        Problem::Answered(StatusCode::NOT_FOUND) => Problem::Unknown,
-        problem => problem,
-    }
-}
-
-impl From<reqwest::Error> for Problem {
-    fn from(error: reqwest::Error) -> Self {
-        if error.is_timeout() {
-            Self::TimedOut
-        } else if error.is_decode() {
-            Self::Malformed(error)
-        } else {
-            Self::Unreachable(error)
-        }
-    }
-}
-
-impl Problem {
-    /// Whether asking again may help.
-    pub fn may_pass(&self) -> bool {
-        match self {
-            Self::Away(_)
-            | Self::Crowded
-            | Self::TimedOut
-            | Self::Unreachable(_)
-            | Self::NoKey(_) => true,
-            // A key that has expired is renewed.
-            Self::Answered(status) => {
-                status.is_server_error()
-                    || [StatusCode::TOO_MANY_REQUESTS, StatusCode::UNAUTHORIZED].contains(status)
-            }
-            Self::Unknown | Self::Malformed(_) => false,
-        }
-    }
-
-    /// Whether it speaks against the provider's health.
-    fn is_failure(&self) -> bool {
-        self.may_pass() && !matches!(self, Self::Away(_) | Self::Crowded)
-    }
-
-    /// What a request is counted as that ended so.
-    fn outcome(&self, operation: Operation) -> Answered {
-        match (operation, self) {
-            // That there is none, and that it was let go, are answers.
-            (Operation::Find, Self::Answered(StatusCode::NOT_FOUND))
-            | (Operation::Capture, Self::Answered(StatusCode::CONFLICT)) => Answered::Ok,
-            (_, Self::Away(_) | Self::Crowded) => Answered::Rejected,
-            (_, Self::TimedOut) => Answered::TimedOut,
-            (_, Self::Unreachable(_)) => Answered::Unreachable,
-            (_, Self::Answered(_) | Self::NoKey(_) | Self::Unknown | Self::Malformed(_)) => {
-                Answered::Failed
-            }
-        }
-    }
 }
 
 impl Provider {
@@ -315,7 +228,7 @@ impl Provider {
             match self.send(Operation::Capture, self.admit()?, request).await {
                 Ok(_) => Ok(Captured::Taken),
                 Err(Problem::Answered(StatusCode::CONFLICT)) => Ok(Captured::Closed),
-                Err(problem) => Err(unknown(problem)),
+                Err(problem) => Err(problem.or_unknown()),
             }
         })
         .await
@@ -331,7 +244,7 @@ impl Provider {
             let request =
                 self.post("/refunds", order_id, &json!({"authorization_id": authorization}));
             let answer = self.send(Operation::Refund, self.admit()?, request).await;
-            Ok(match answer.map_err(unknown)?.json::<Reversal>().await?.kind {
+            Ok(match answer.map_err(Problem::or_unknown)?.json::<Reversal>().await?.kind {
                 Kind::Void => Reversed::Voided,
                 Kind::Refund => Reversed::Refunded,
             })
@@ -616,16 +529,5 @@ mod tests {
             let answer = provider.capture(Uuid::now_v7(), "a-1").await;
             assert!(matches!(answer, Err(Problem::NoKey(_) | Problem::Away(_))), "{answer:?}");
         }
-    }
-
-    #[test]
-    fn an_answer_is_counted_as_one() {
-        let (none, closed) = (StatusCode::NOT_FOUND, StatusCode::CONFLICT);
-        let outcome = |operation, status| Problem::Answered(status).outcome(operation);
-        assert_eq!(outcome(Operation::Find, none), Answered::Ok);
-        assert_eq!(outcome(Operation::Capture, closed), Answered::Ok);
-        assert_eq!(outcome(Operation::Capture, none), Answered::Failed);
-        assert_eq!(outcome(Operation::Authorize, closed), Answered::Failed);
-        assert_eq!(outcome(Operation::Find, StatusCode::UNAUTHORIZED), Answered::Failed);
     }
 }

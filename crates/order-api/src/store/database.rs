@@ -79,6 +79,12 @@ impl Turns {
     pub(super) async fn next(&self) -> Option<Turn> {
         timeout(BUSY_TIMEOUT, self.0.clone().lock_owned()).await.ok()
     }
+
+    /// How many connections and waiting writers know of it.
+    #[cfg(test)]
+    pub(super) fn known_to(&self) -> usize {
+        Arc::strong_count(&self.0)
+    }
 }
 
 impl Database {

@@ -82,36 +82,26 @@ impl Store {
     /// # Errors
     /// The database's; the order is then gone on with once more.
     pub async fn settle(&self, id: Uuid) -> Result<(), Error> {
-        let mut session = self.session().await?;
-        let mut link = session.writing();
         // An order that failed in the meantime is owed its money back, and stays due.
-        statement!(
-            link,
-            SettleOrder,
-            execute,
-            sqlx::query(
-                "UPDATE orders SET due_at = NULL
-                 WHERE id = $1 AND status IN ('placed', 'fulfilled')",
-            )
-            .bind(id)
-        )?;
-        Ok(())
+        self.leave(
+            "UPDATE orders SET due_at = NULL WHERE id = $1 AND status IN ('placed', 'fulfilled')",
+            id,
+        )
+        .await
     }
 
     /// Nothing can be done for a failed order any more: its money cannot be given back.
     ///
     /// # Errors
-    /// The database's; the order is then gone on with once more.
+    /// As of [`Store::settle`].
     pub async fn give_up(&self, id: Uuid) -> Result<(), Error> {
+        self.leave("UPDATE orders SET due_at = NULL WHERE id = $1 AND status = 'failed'", id).await
+    }
+
+    async fn leave(&self, update: &'static str, id: Uuid) -> Result<(), Error> {
         let mut session = self.session().await?;
         let mut link = session.writing();
-        statement!(
-            link,
-            SettleOrder,
-            execute,
-            sqlx::query("UPDATE orders SET due_at = NULL WHERE id = $1 AND status = 'failed'")
-                .bind(id)
-        )?;
+        statement!(link, SettleOrder, execute, sqlx::query(update).bind(id))?;
         Ok(())
     }
 

@@ -326,16 +326,16 @@ mod tests {
 
     use instrumentation::metrics::Registry;
     use tokio::{
-        sync::{mpsc, oneshot},
-        time::sleep,
+        sync::mpsc,
+        time::{sleep, timeout},
     };
     use uuid::Uuid;
 
     use super::*;
     use crate::store::Store;
 
-    /// By themselves and in transactions.
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    /// By themselves and in transactions. On one thread, where nobody sees a writer between two steps.
+    #[tokio::test]
     async fn writers_on_sqlite_come_in_the_order_in_which_they_came() {
         let directory = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", directory.path().join("shop.db").display());
@@ -349,18 +349,24 @@ mod tests {
         let unit = session.begin().await.unwrap();
         let (done, mut order) = mpsc::unbounded_channel();
         for number in 0..10 {
-            let (store, done, (begun, begins)) = (store.clone(), done.clone(), oneshot::channel());
+            let Database::Sqlite(_, turns) = &store.database else { unreachable!() };
+            let turns = turns.clone();
+            let known_to = turns.known_to();
+            let (store, done) = (store.clone(), done.clone());
             tokio::spawn(async move {
-                begun.send(()).unwrap();
                 match number % 2 {
                     0 => store.settle(Uuid::nil()).await.unwrap(),
                     _ => drop(store.decline(Uuid::nil()).await.unwrap_err()),
                 }
                 done.send(number).unwrap();
             });
-            begins.await.unwrap();
-            // Long enough to be connected, and to wait.
-            sleep(Duration::from_millis(60)).await;
+            // It is connected, and it waits.
+            let waits = async {
+                while turns.known_to() < known_to + 2 {
+                    sleep(Duration::from_millis(1)).await;
+                }
+            };
+            timeout(patience, waits).await.expect("it waits for its turn");
         }
         assert!(order.is_empty(), "somebody did not wait");
         unit.undo().await.unwrap();
