@@ -172,7 +172,7 @@ mod tests {
         *access.key.write().unwrap() = Some(key);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_key_that_cannot_be_renewed_is_used_as_long_as_it_is_good() {
         for gone in [true, false] {
             let (listener, access) = silent().await;
@@ -188,7 +188,7 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn nobody_waits_for_whoever_renews_a_key_that_is_good() {
         let (_listener, access) = silent().await;
         has_key(&access, Duration::from_secs(60));

@@ -463,7 +463,7 @@ mod tests {
         provider.authorize(&a_charge(), provider.admit()?).await
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn the_way_to_a_key_is_within_the_limit_of_each_request() {
         let (_listener, url) = silent().await;
         let (provider, _) = shop(&url, 64, 0);
