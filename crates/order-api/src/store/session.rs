@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use faults::{Seam, Switchboard};
@@ -14,6 +14,7 @@ use sqlx::{
     Connection as _, PgConnection, Postgres, Sqlite, SqliteConnection, Transaction,
     pool::PoolConnection,
 };
+use tokio::time::timeout;
 
 use super::database::{Database, Turn, Turns};
 use crate::{
@@ -27,6 +28,8 @@ const SQLITE: &str = "sqlite";
 /// What is told of a statement of which everything is told.
 const ROWS_TOLD: u64 = 40;
 const ROW_BYTES: u64 = 8192;
+/// How long a connection may take to be well enough to be used again; it is closed then.
+const RETURNED_AFTER: Duration = Duration::from_secs(5);
 
 /// Runs a statement on whichever database a [`Link`] leads to, and times it under its name:
 /// `statement!(link, GetOrder, fetch_one, sqlx::query_as(…).bind(id))`. `execute` comes to the
@@ -72,6 +75,23 @@ macro_rules! statement {
 pub(super) enum Connection {
     Postgres(PoolConnection<Postgres>),
     Sqlite(PoolConnection<Sqlite>, Turns),
+}
+
+impl Connection {
+    /// Gives it back, closed if a statement still runs on it. The pool asks a connection that comes
+    /// back whether it is well, undoes what was left open, and would wait for the answer for as long
+    /// as the system keeps a connection that nobody answers on: a quarter of an hour, with one place
+    /// fewer.
+    fn give_back(&mut self, busy: bool) {
+        // SQLite answers, or is locked for no longer than it is waited for.
+        let Self::Postgres(connection) = self else { return };
+        if busy {
+            connection.close_on_drop();
+        } else {
+            // Not documented, and what the pool's own drop does; that one has nothing to do then.
+            tokio::spawn(timeout(RETURNED_AFTER, connection.return_to_pool()));
+        }
+    }
 }
 
 /// Whether a statement runs on a connection just now.
@@ -274,11 +294,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        if let Connection::Postgres(connection) = &mut self.connection
-            && self.busy.0.load(Ordering::Relaxed)
-        {
-            connection.close_on_drop();
-        }
+        self.connection.give_back(self.busy.0.load(Ordering::Relaxed));
         if let Some(since) = self.since {
             self.metrics.db_pool_use_duration_seconds.record((), since.elapsed());
         }
@@ -322,13 +338,9 @@ impl Unit<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use instrumentation::metrics::Registry;
-    use tokio::{
-        sync::mpsc,
-        time::{sleep, timeout},
-    };
+    use testbed::{Gate, Postgres as Server, eventually};
+    use tokio::{sync::mpsc, time::sleep};
     use uuid::Uuid;
 
     use super::*;
@@ -378,5 +390,26 @@ mod tests {
         // Those with a transaction read something after it, so that neighbors may change places.
         let far = |(place, number): (usize, &i32)| (place as i32 - number).abs() > 1;
         assert!(!came.iter().enumerate().any(far), "{came:?}");
+    }
+
+    /// One place, and whoever had it gives it back to a database that says nothing any more.
+    #[tokio::test]
+    async fn a_connection_that_nobody_answers_on_does_not_keep_its_place() {
+        if testbed::left_out(Server::available()) {
+            return;
+        }
+        let server = Server::start().await.unwrap();
+        let gate = Gate::before(&server.url()).await.unwrap();
+        let registry = Registry::new("order-api", &[Metrics::CATALOGUE]);
+        let (metrics, patience) = (Metrics::register(&registry), Duration::from_secs(1));
+        let store = Store::new(&gate.url().parse().unwrap(), 1, patience, metrics, Arc::default());
+        store.open().await.unwrap();
+
+        let session = store.session().await.unwrap();
+        gate.shut();
+        drop(session);
+        gate.open();
+        let soon = RETURNED_AFTER * 4;
+        eventually(soon, "its place", async || store.session().await.ok()).await;
     }
 }

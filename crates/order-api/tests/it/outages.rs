@@ -2,17 +2,11 @@
 
 use std::{
     collections::HashSet,
-    net::SocketAddr,
     time::{Duration, Instant},
 };
 
 use contract::{event::OrderPlaced, refusal::Reason, shop::v1::orders_server::SERVICE_NAME};
-use testbed::{Postgres, RabbitMq, eventually};
-use tokio::{
-    io::copy_bidirectional,
-    net::{TcpListener, TcpStream},
-    sync::watch,
-};
+use testbed::{Gate, Postgres, RabbitMq, eventually};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
@@ -100,55 +94,24 @@ async fn a_broker_that_is_killed_and_returns_gets_every_event() {
     shop.finish().await;
 }
 
-async fn becomes(mut gate: watch::Receiver<bool>, shut: bool) {
-    gate.wait_for(|is| *is == shut).await.unwrap();
-}
-
-/// A way to this address on which everything stands still once it is shut: nothing is said, and
-/// nothing is closed. What comes when it is open again is let through.
-async fn way_to(address: SocketAddr, gate: watch::Receiver<bool>) -> SocketAddr {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-    let here = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((mut client, _)) = listener.accept().await {
-            let gate = gate.clone();
-            tokio::spawn(async move {
-                becomes(gate.clone(), false).await;
-                let mut server = TcpStream::connect(address).await.unwrap();
-                let through = async { copy_bidirectional(&mut client, &mut server).await.is_ok() };
-                tokio::select! {
-                    _ = through => {}
-                    () = becomes(gate, true) => std::future::pending().await,
-                }
-            });
-        }
-    });
-    here
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_hangs_is_noticed_and_survived() {
     if testbed::left_out(Postgres::available()) {
         return;
     }
     let server = Postgres::start().await.unwrap();
-    let (shut, is_shut) = watch::channel(false);
-    let url = server.url();
-    let (user, place) = url.rsplit_once('@').unwrap();
-    let (address, name) = place.split_once('/').unwrap();
-    let here = way_to(address.parse().unwrap(), is_shut).await;
-    let url = format!("{user}@{here}/{name}");
-    let shop = Shop::start_on(&url, NOBODY, tempfile::tempdir().unwrap()).await;
+    let gate = Gate::before(&server.url()).await.unwrap();
+    let shop = Shop::start_on(gate.url(), NOBODY, tempfile::tempdir().unwrap()).await;
     shop.becomes_ready(true).await;
     shop.place(&[("TEA-001", 1)]).await.unwrap();
 
-    shut.send_replace(true);
+    gate.shut();
     let started = Instant::now();
     shop.becomes_ready(false).await;
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
     is_unavailable(&shop).await;
 
-    shut.send_replace(false);
+    gate.open();
     shop.becomes_ready(true).await;
     for _ in 0..5 {
         shop.place(&[("TEA-001", 1)]).await.unwrap();
