@@ -77,6 +77,18 @@ pub struct Sql {
     pub sqlite: &'static str,
 }
 
+impl Sql {
+    /// The same in both.
+    pub const fn both(sql: &'static str) -> Self {
+        Self { postgres: sql, sqlite: sql }
+    }
+
+    /// In Postgres alone.
+    pub const fn postgres(sql: &'static str) -> Self {
+        Self { postgres: sql, sqlite: "" }
+    }
+}
+
 /// So many traces like this, at least: settings as of `lab traces`.
 #[derive(Clone, Copy, Debug)]
 pub struct Traces {

@@ -11,6 +11,7 @@
 //! - [`contract`]: what a fault promises, for `lab prove` to hold it to.
 //! - [`catalogue`]: the faults. A fault is data: its story, its parameters, its actions, its
 //!   contract.
+//! - [`repair`]: what operators can do about it.
 //! - [`parameters`]: what a learner may set of a fault, parsed and checked.
 
 pub mod action;
@@ -20,11 +21,13 @@ pub mod contract;
 pub mod control;
 pub mod effect;
 pub mod parameters;
+pub mod repair;
 pub mod seam;
 pub mod switchboard;
 
 pub use action::{Action, Deed, Needs};
 pub use catalogue::{CANARY_VERSION, FAULTS, Family, Fault, find};
 pub use effect::Effect;
+pub use repair::Repair;
 pub use seam::{Seam, Service};
 pub use switchboard::{Arming, Failure, Switchboard};

@@ -13,7 +13,8 @@ use crate::{
     action::Action,
     contract::{ANY, Contract, Slo, Traces, logs, metrics, told, traces},
     effect::Effect,
-    seam::Seam,
+    repair::Repair,
+    seam::{Seam, Service},
 };
 
 pub(super) const FAULT: Fault = Fault {
@@ -96,6 +97,7 @@ pub(super) const FAULT: Fault = Fault {
     ],
     red_herring: "The database: it answers every statement that the older version sends.",
     fix: "Take the newer version back; migrate before the next try.",
+    repairs: &[Repair::RollBack(Service::OrderApi)],
     incident: Incident {
         what: "Knight Capital, 2012: one of eight servers ran another version than its siblings, and \
                did in 45 minutes what ruined the company.",

@@ -13,6 +13,7 @@ use crate::{
     action::Action,
     contract::{ANY, Contract, Slo, Traces, metrics, told, traces},
     parameters::Parameter,
+    repair::Repair,
     seam::Service,
 };
 
@@ -110,8 +111,8 @@ pub(super) const FAULT: Fault = Fault {
          the settings with what they were.",
     ],
     red_herring: "The payment provider: it is slower than yesterday, and well within what it promises.",
-    fix: "Set the gateway's deadline longer than that of what it calls (cargo run set web-gateway \
-          request-deadline=default).",
+    fix: "Set the gateway's deadline longer than that of what it calls.",
+    repairs: &[Repair::Reset(Service::WebGateway, &["request-deadline"])],
     incident: Incident {
         what: "Amazon DynamoDB, 2015: servers asked for more than could be answered within the time \
                they allowed, and took themselves out of service.",

@@ -14,7 +14,8 @@ use crate::{
     contract::{ANY, Contract, Traces, metrics, told, traces},
     effect::Effect,
     parameters::Parameter,
-    seam::Seam,
+    repair::Repair,
+    seam::{Seam, Service},
 };
 
 pub(super) const FAULT: Fault = Fault {
@@ -88,6 +89,7 @@ pub(super) const FAULT: Fault = Fault {
     red_herring: "The calls that are slow: most of them do nothing wrong, they only wait for a \
                   thread.",
     fix: "Roll back, or move the call to spawn_blocking.",
+    repairs: &[Repair::RollBack(Service::OrderApi)],
     incident: Incident {
         what: "What blocking means to an async runtime, and how little of it is too much, by a \
                maintainer of Tokio.",

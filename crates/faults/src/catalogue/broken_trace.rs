@@ -9,7 +9,8 @@ use std::time::Duration;
 use super::{Family, Fault, Incident, Layer, detour, share};
 use crate::{
     contract::{ANY, Contract, Traces, told, traces},
-    seam::Seam,
+    repair::Repair,
+    seam::{Seam, Service},
 };
 
 pub(super) const FAULT: Fault = Fault {
@@ -84,6 +85,7 @@ pub(super) const FAULT: Fault = Fault {
     ],
     red_herring: "The queue: orders go through it as ever.",
     fix: "Roll back; every hop has to read and to write the context.",
+    repairs: &[Repair::RollBack(Service::FulfillmentWorker)],
     incident: Incident {
         what: "How context is propagated, and what is lost at the hop that does not.",
         url: "https://opentelemetry.io/docs/concepts/context-propagation/",

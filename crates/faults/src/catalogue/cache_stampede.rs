@@ -10,7 +10,8 @@ use std::time::Duration;
 use super::{Family, Fault, Incident, Layer, detour, share};
 use crate::{
     contract::{ANY, Contract, Traces, metrics, told, traces},
-    seam::Seam,
+    repair::Repair,
+    seam::{Seam, Service},
 };
 
 pub(super) const FAULT: Fault = Fault {
@@ -67,6 +68,7 @@ pub(super) const FAULT: Fault = Fault {
     red_herring: "The database: it does what it is asked, which is too much.",
     fix: "Roll back to the cache with a lifetime and one fetch at a time; serve stale while it is \
           fetched.",
+    repairs: &[Repair::RollBack(Service::WebGateway)],
     incident: Incident {
         what: "Facebook, 2010: a value that was always taken for invalid sent every look past the \
                cache, and the databases down.",

@@ -10,7 +10,8 @@ use std::time::Duration;
 use super::{Family, Fault, Incident, Layer, detour, share};
 use crate::{
     contract::{Contract, metrics, told},
-    seam::Seam,
+    repair::Repair,
+    seam::{Seam, Service},
 };
 
 pub(super) const FAULT: Fault = Fault {
@@ -66,6 +67,7 @@ pub(super) const FAULT: Fault = Fault {
     ],
     red_herring: "The memory of order-api: it grows a little, as a consequence.",
     fix: "Roll back: ids belong into traces and logs. Drop the series at the scrape until then.",
+    repairs: &[Repair::RollBack(Service::OrderApi)],
     incident: Incident {
         what: "What Prometheus says of labels that have no bound.",
         url: "https://prometheus.io/docs/practices/instrumentation/#do-not-overuse-labels",

@@ -13,7 +13,8 @@ use crate::{
     contract::{ANY, Contract, Traces, metrics, told, traces},
     effect::Effect,
     parameters::Parameter,
-    seam::Seam,
+    repair::Repair,
+    seam::{Seam, Service},
 };
 
 pub(super) const FAULT: Fault = Fault {
@@ -91,6 +92,7 @@ pub(super) const FAULT: Fault = Fault {
     ],
     red_herring: "The number of requests: it has not changed.",
     fix: "Refuse what sets it off, then roll back, or use a pattern matcher without backtracking.",
+    repairs: &[Repair::RollBack(Service::OrderApi)],
     incident: Incident {
         what: "Cloudflare, 2019: a pattern that backtracks took all processors of its edge for 27 \
                minutes.",

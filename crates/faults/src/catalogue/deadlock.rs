@@ -14,7 +14,8 @@ use crate::{
     action::Action,
     contract::{ANY, Contract, Traces, grown, logs, metrics, told, traces},
     parameters::Parameter,
-    seam::Seam,
+    repair::Repair,
+    seam::{Seam, Service},
 };
 
 pub(super) const FAULT: Fault = Fault {
@@ -113,6 +114,7 @@ pub(super) const FAULT: Fault = Fault {
     red_herring: "The errors that customers see: trying again hides most of them.",
     fix: "Roll back: every transaction must take its products in the same order, and hold them across no \
           call.",
+    repairs: &[Repair::RollBack(Service::OrderApi)],
     incident: Incident {
         what: "GitHub, 2021: a change of a table left replicas of its main database in a deadlock of a \
                semaphore, and reads failed for hours.",

@@ -13,7 +13,8 @@ use crate::{
     action::Action,
     contract::{ANY, Contract, Traces, metrics, told, traces},
     effect::Effect,
-    seam::Seam,
+    repair::Repair,
+    seam::{Seam, Service},
 };
 
 pub(super) const FAULT: Fault = Fault {
@@ -80,9 +81,9 @@ pub(super) const FAULT: Fault = Fault {
         "Its message came twice, which is the broker's right, and nobody asked whether it was done.",
     ],
     red_herring: "The broker: it delivers at least once, and never promised anything else.",
-    fix: "Let the worker ask again before it packs, and order-api count changes and not messages (cargo run \
-          rollback fulfillment-worker, cargo run rollback order-api); then compare the books with the \
-          orders.",
+    fix: "Let the worker ask again before it packs, and order-api count changes and not messages; then \
+          compare the books with the orders.",
+    repairs: &[Repair::RollBack(Service::FulfillmentWorker), Repair::RollBack(Service::OrderApi)],
     incident: Incident {
         what: "Twilio, 2013: a store that had lost its writes could not say that customers were charged \
                already, and they were charged again and again.",

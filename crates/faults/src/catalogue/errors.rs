@@ -112,6 +112,7 @@ pub(super) const FAULT: Fault = Fault {
     red_herring: "The gateway: it only hands on what it gets, and hides most of it by trying \
                   again.",
     fix: "Find what breaks order-api's connections to its store; meanwhile retries bound the harm.",
+    repairs: &[],
     incident: Incident {
         what: "Slack, 2021: a share of the packets between its machines was lost, so that a share of \
                requests failed, and retries hid and then fed it.",

@@ -12,6 +12,7 @@ use crate::{
     action::Action,
     contract::{Contract, Slo, logs, metrics, told},
     parameters::Parameter,
+    repair::Repair,
     seam::Service,
 };
 
@@ -95,8 +96,11 @@ pub(super) const FAULT: Fault = Fault {
          Compare the settings with what they were.",
     ],
     red_herring: "The payment provider: it fails a little, which trying again would hide.",
-    fix: "Let the breaker look at more calls and bear more failures (cargo run set order-api \
-          breaker-minimum=default breaker-threshold=default breaker-open-for=default).",
+    fix: "Let the breaker look at more calls and bear more failures.",
+    repairs: &[Repair::Reset(
+        Service::OrderApi,
+        &["breaker-minimum", "breaker-threshold", "breaker-open-for"],
+    )],
     incident: Incident {
         what: "Amazon's engineers on why they seldom use circuit breakers: they bring modes that are \
                hard to test, and can add much time to a recovery.",

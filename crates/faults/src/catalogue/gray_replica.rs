@@ -94,6 +94,7 @@ pub(super) const FAULT: Fault = Fault {
     red_herring: "Its health: it is asked for every second, answers at once, and says nothing of the \
                   way that calls take.",
     fix: "Take that replica out; callers find the other one. Then heal the way to it.",
+    repairs: &[],
     incident: Incident {
         what: "Gray failure, as Microsoft saw it in Azure: what fails is seen by those who call and \
                not by those who watch.",

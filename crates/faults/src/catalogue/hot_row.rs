@@ -13,7 +13,8 @@ use crate::{
     action::Action,
     contract::{ANY, Contract, Slo, Traces, metrics, rows, told, traces},
     parameters::Parameter,
-    seam::Seam,
+    repair::Repair,
+    seam::{Seam, Service},
 };
 
 pub(super) const FAULT: Fault = Fault {
@@ -122,6 +123,7 @@ pub(super) const FAULT: Fault = Fault {
     red_herring: "The payment provider: a little slower, it only shows what is wrong.",
     fix: "Reserve in a short transaction and ask the provider outside of it; meanwhile take the product \
           out of the shop.",
+    repairs: &[Repair::RollBack(Service::OrderApi)],
     incident: Incident {
         what: "Shopify, 2026: one row for each product could not bear the contention of everybody who \
                reserves it at once; now each unit has a row of its own.",

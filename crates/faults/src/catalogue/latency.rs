@@ -124,6 +124,7 @@ pub(super) const FAULT: Fault = Fault {
     ],
     red_herring: "The database: its statements are as fast as ever.",
     fix: "Find what order-api does before it stores, and take it out of the way.",
+    repairs: &[],
     incident: Incident {
         what: "AWS, 2015: requests to DynamoDB's metadata became slow, and whoever needed them \
                waited, timed out and asked again.",

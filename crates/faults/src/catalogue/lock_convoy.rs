@@ -13,7 +13,8 @@ use crate::{
     action::Action,
     contract::{ANY, Contract, Slo, Traces, metrics, told, traces},
     parameters::Parameter,
-    seam::Seam,
+    repair::Repair,
+    seam::{Seam, Service},
 };
 
 pub(super) const FAULT: Fault = Fault {
@@ -122,6 +123,7 @@ pub(super) const FAULT: Fault = Fault {
     ],
     red_herring: "The payment provider: it is a little slower, but has many servers and uses one.",
     fix: "Roll back, or hold the lock only for what needs it, and never across a call.",
+    repairs: &[Repair::RollBack(Service::OrderApi)],
     incident: Incident {
         what: "Lock contention is one of the amplifiers found behind metastable failures at large \
                companies.",

@@ -9,7 +9,8 @@ use std::time::Duration;
 use super::{Family, Fault, Incident, Layer, detour, share};
 use crate::{
     contract::{Contract, logs, metrics, told},
-    seam::Seam,
+    repair::Repair,
+    seam::{Seam, Service},
 };
 
 pub(super) const FAULT: Fault = Fault {
@@ -78,6 +79,7 @@ pub(super) const FAULT: Fault = Fault {
     red_herring: "The statements: they are as many as ever.",
     fix: "Roll back order-api. A higher level (curl PUT /control/log-level on its side port) stops the flood \
           until then, and with it every line of its own.",
+    repairs: &[Repair::RollBack(Service::OrderApi)],
     incident: Incident {
         what: "Tarsnap, 2016: a loop that logged each of its tries filled the disk, and the \
                service stood still.",

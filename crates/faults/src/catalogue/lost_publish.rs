@@ -12,7 +12,8 @@ use super::{Family, Fault, Incident, Layer, detour, share};
 use crate::{
     action::Action,
     contract::{ANY, Contract, Slo, Traces, metrics, told, traces},
-    seam::Seam,
+    repair::Repair,
+    seam::{Seam, Service},
 };
 
 pub(super) const FAULT: Fault = Fault {
@@ -83,7 +84,13 @@ pub(super) const FAULT: Fault = Fault {
          for it.",
     ],
     red_herring: "The worker: it waits, and nothing comes.",
-    fix: "Bind the queue again, announce again what was lost (cargo run announce), and publish as mandatory.",
+    fix: "Bind the queue again, as the worker does when it starts, announce again what was lost, and publish \
+          as mandatory.",
+    repairs: &[
+        Repair::RollBack(Service::OrderApi),
+        Repair::Restart(Service::FulfillmentWorker),
+        Repair::Announce,
+    ],
     incident: Incident {
         what: "Allegro, 2018: the system that hands out tasks failed, and a sale with it.",
         url: "https://allegro.tech/2018/08/postmortem-why-allegro-went-down.html",

@@ -12,7 +12,8 @@ use crate::{
     contract::{ANY, Contract, Traces, metrics, told, traces},
     effect::Effect,
     parameters::Parameter,
-    seam::Seam,
+    repair::Repair,
+    seam::{Seam, Service},
 };
 
 pub(super) const FAULT: Fault = Fault {
@@ -95,6 +96,7 @@ pub(super) const FAULT: Fault = Fault {
     ],
     red_herring: "The green dashboard.",
     fix: "Roll back the gateway, then treat what it had hidden.",
+    repairs: &[Repair::RollBack(Service::WebGateway)],
     incident: Incident {
         what: "GitLab, 2017: backups had not worked for long, and the mails that said so were \
                refused; nobody knew until they were needed.",

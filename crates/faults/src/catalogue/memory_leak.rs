@@ -13,7 +13,8 @@ use crate::{
     contract::{Contract, metrics, told},
     effect::Effect,
     parameters::Parameter,
-    seam::Seam,
+    repair::Repair,
+    seam::{Seam, Service},
 };
 
 pub(super) const FAULT: Fault = Fault {
@@ -72,6 +73,7 @@ pub(super) const FAULT: Fault = Fault {
     red_herring: "Traffic: it is flat, and so is all that it should cost.",
     fix: "Roll back; a restart only begins anew. Bound every map that is keyed by what customers \
           send.",
+    repairs: &[Repair::RollBack(Service::OrderApi)],
     incident: Incident {
         what: "AWS, 2012: an agent that could not reach its server leaked memory, until the \
                storage servers that it ran on had none left.",

@@ -11,7 +11,8 @@ use std::time::Duration;
 use super::{Family, Fault, Incident, Layer};
 use crate::{
     action::{Action, Deed},
-    contract::{Contract, Slo, metrics, rows, told},
+    contract::{Contract, Slo, Sql, metrics, rows, told},
+    repair::Repair,
 };
 
 pub(super) const FAULT: Fault = Fault {
@@ -88,8 +89,11 @@ pub(super) const FAULT: Fault = Fault {
          nothing and has not ended its transaction.",
     ],
     red_herring: "The migration, on which all others wait: it is the first victim, and comes again.",
-    fix: "End the session that is idle in its transaction: SELECT pg_terminate_backend(pid). Give \
+    fix: "End the session that is idle in its transaction. Give \
           migrations a lock_timeout, and sessions an idle_in_transaction_session_timeout.",
+    repairs: &[Repair::Run(Sql::postgres(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name <> 'order-api' AND state = 'idle in transaction'",
+    ))],
     incident: Incident {
         what: "GoCardless, 2015: a change of a table waited for a long read, and all queries of the API \
                on that table waited behind it for 15 seconds.",

@@ -11,8 +11,9 @@ use std::time::Duration;
 use super::{Family, Fault, Incident, Layer};
 use crate::{
     action::{Action, Deed},
-    contract::{ANY, Contract, Traces, metrics, rows, told, traces},
+    contract::{ANY, Contract, Sql, Traces, metrics, rows, told, traces},
     parameters::Parameter,
+    repair::Repair,
 };
 
 pub(super) const FAULT: Fault = Fault {
@@ -99,8 +100,11 @@ pub(super) const FAULT: Fault = Fault {
          for the indexes of the table.",
     ],
     red_herring: "The table has grown: with its index it could be many times as large.",
-    fix: "CREATE INDEX CONCURRENTLY orders_by_customer ON orders (customer_id, id); without \
-          CONCURRENTLY nobody could order meanwhile. SQLite has no such word.",
+    fix: "Make the index again, CONCURRENTLY: without it nobody could order meanwhile. SQLite has no such word.",
+    repairs: &[Repair::Run(Sql {
+        postgres: "CREATE INDEX CONCURRENTLY orders_by_customer ON orders (customer_id, id)",
+        sqlite: "CREATE INDEX orders_by_customer ON orders (customer_id, id)",
+    })],
     incident: Incident {
         what: "GitLab, 2021: one statement was given a plan that reads far too many rows, and pages, \
                jobs and runners became slow together.",

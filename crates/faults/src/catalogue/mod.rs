@@ -40,6 +40,7 @@ use crate::{
     contract::Contract,
     effect::Effect,
     parameters::{Parameter, Rejected, Settings},
+    repair::Repair,
     seam::{Seam, Service},
 };
 
@@ -107,6 +108,9 @@ pub struct Fault {
     pub red_herring: &'static str,
     /// What ends it in a real shop.
     pub fix: &'static str,
+    /// What operators can do about it in the lab, all of it together; nothing about what comes from
+    /// elsewhere. `lab prove --repair` holds it to that.
+    pub repairs: &'static [Repair],
     /// When it happened to others.
     pub incident: Incident,
 }

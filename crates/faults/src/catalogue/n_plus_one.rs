@@ -10,7 +10,8 @@ use std::time::Duration;
 use super::{Family, Fault, Incident, Layer, detour, share};
 use crate::{
     contract::{ANY, Contract, Traces, metrics, told, traces},
-    seam::Seam,
+    repair::Repair,
+    seam::{Seam, Service},
 };
 
 pub(super) const FAULT: Fault = Fault {
@@ -95,6 +96,7 @@ pub(super) const FAULT: Fault = Fault {
     ],
     red_herring: "The database: every statement is fast; there are too many of them.",
     fix: "Roll back, or read the page with one statement that joins what it shows.",
+    repairs: &[Repair::RollBack(Service::OrderApi)],
     incident: Incident {
         what: "N+1 queries are common enough that tracers look for them by themselves.",
         url: "https://docs.sentry.io/product/issues/issue-details/performance-issues/n-one-queries/",

@@ -48,6 +48,7 @@ pub(super) const FAULT: Fault = Fault {
     ],
     red_herring: "Everything.",
     fix: "None.",
+    repairs: &[],
     incident: Incident {
         what: "Why a page has to be about a symptom that somebody feels: the chapter on monitoring \
                of the SRE book.",

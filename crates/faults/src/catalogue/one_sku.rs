@@ -11,7 +11,8 @@ use std::time::Duration;
 use super::{Family, Fault, Incident, Layer};
 use crate::{
     action::{Action, Deed},
-    contract::{ANY, Contract, Slo, Traces, logs, metrics, rows, told, traces},
+    contract::{ANY, Contract, Slo, Sql, Traces, logs, metrics, rows, told, traces},
+    repair::Repair,
 };
 
 pub(super) const FAULT: Fault = Fault {
@@ -83,6 +84,14 @@ pub(super) const FAULT: Fault = Fault {
     ],
     red_herring: "The rate of errors is so low that it looks like noise.",
     fix: "Correct the price in the row, and put the check back that the import had turned off.",
+    repairs: &[
+        Repair::Run(Sql::both(
+            "UPDATE products SET unit_price_minor = unit_price_minor / 1000000000 WHERE unit_price_minor > 1000000000",
+        )),
+        Repair::Run(Sql::postgres(
+            "ALTER TABLE products ADD CONSTRAINT products_unit_price_minor_check CHECK (unit_price_minor BETWEEN 0 AND 1000000000)",
+        )),
+    ],
     incident: Incident {
         what: "Google Cloud, 2025: a policy with blank fields was written into a table that is \
                replicated everywhere, and a service crashed wherever it was read.",

@@ -12,7 +12,8 @@ use crate::{
     action::Action,
     contract::{Contract, logs, metrics, told},
     parameters::Parameter,
-    seam::Seam,
+    repair::Repair,
+    seam::{Seam, Service},
 };
 
 pub(super) const FAULT: Fault = Fault {
@@ -86,6 +87,7 @@ pub(super) const FAULT: Fault = Fault {
     red_herring: "The broker: it delivers what it is given.",
     fix: "Give up what cannot be read, once: roll back, or take these messages out of the queue by \
           hand without losing others.",
+    repairs: &[Repair::RollBack(Service::FulfillmentWorker)],
     incident: Incident {
         what: "incident.io, 2022: a message that made its reader crash was delivered again after \
                each restart.",

@@ -14,7 +14,8 @@ use crate::{
     action::Action,
     contract::{ANY, Contract, Slo, Traces, metrics, told, traces},
     parameters::Parameter,
-    seam::Seam,
+    repair::Repair,
+    seam::{Seam, Service},
 };
 
 pub(super) const FAULT: Fault = Fault {
@@ -106,6 +107,7 @@ pub(super) const FAULT: Fault = Fault {
     red_herring: "The database: it has time, and answers at once whoever gets through.",
     fix: "Roll back the release whose branch leaks; a restart only empties the pool to be leaked \
           again.",
+    repairs: &[Repair::RollBack(Service::OrderApi)],
     incident: Incident {
         what: "GitHub, 2022: at times of peak load its main database cluster ran out of what its \
                many clients share, and services far from the cause failed.",

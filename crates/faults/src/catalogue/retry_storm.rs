@@ -15,6 +15,7 @@ use crate::{
     contract::{ANY, Contract, Slo, Traces, metrics, told, traces},
     effect::Effect,
     parameters::Parameter,
+    repair::Repair,
     seam::{Seam, Service},
 };
 
@@ -112,9 +113,12 @@ pub(super) const FAULT: Fault = Fault {
          attempts are made again: what began it has long passed.",
     ],
     red_herring: "The carrier: it was slow for a moment, and is as quick as ever.",
-    fix: "Break the loop: fewer attempts and a budget for them (cargo run set web-gateway \
-          retry-limit=default retry-budget=default attempt-timeout=default), then drop the line (restart or \
-          roll back order-api).",
+    fix: "Break the loop: fewer attempts and a budget for them, then drop the line (restart or roll back \
+          order-api).",
+    repairs: &[
+        Repair::Reset(Service::WebGateway, &["retry-limit", "retry-budget", "attempt-timeout"]),
+        Repair::RollBack(Service::OrderApi),
+    ],
     incident: Incident {
         what: "Metastable failures in the wild: of 22 outages at 11 organizations, half were kept going \
                by retries after their trigger had passed.",

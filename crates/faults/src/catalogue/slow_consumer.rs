@@ -13,7 +13,8 @@ use crate::{
     contract::{ANY, Contract, Slo, Traces, metrics, told, traces},
     effect::Effect,
     parameters::Parameter,
-    seam::Seam,
+    repair::Repair,
+    seam::{Seam, Service},
 };
 
 pub(super) const FAULT: Fault = Fault {
@@ -98,6 +99,7 @@ pub(super) const FAULT: Fault = Fault {
     ],
     red_herring: "Traffic: as many orders come as before.",
     fix: "Roll back; more workers bridge the time.",
+    repairs: &[Repair::RollBack(Service::FulfillmentWorker)],
     incident: Incident {
         what: "CircleCI, 2015: a queue whose every step had become a little slower grew faster \
                than it could be worked off.",

@@ -117,6 +117,7 @@ pub(super) const FAULT: Fault = Fault {
     red_herring: "The database: it has nothing to do, and each of its statements is as fast as ever.",
     fix: "Have the way repaired or go another one; until then, ask less often: each round trip that an \
           order does without saves it 60 ms.",
+    repairs: &[],
     incident: Incident {
         what: "GitHub, 2018: after a network partition of 43 seconds its primary databases were on the \
                other coast, and applications could not cope with a cross-country round trip for each \

@@ -12,6 +12,7 @@ use crate::{
     action::Action,
     contract::{Contract, Slo, logs, metrics, told},
     parameters::Parameter,
+    repair::Repair,
 };
 
 pub(super) const FAULT: Fault = Fault {
@@ -95,6 +96,7 @@ pub(super) const FAULT: Fault = Fault {
                   alive.",
     fix: "Wait less, ask less (the breaker does), take orders as pending, and talk to the \
           provider.",
+    repairs: &[Repair::Provider(&[("capacity", "16"), ("median_ms", "8")])],
     incident: Incident {
         what: "Spotify, 2013: a service that was slow was asked again and again without a pause, \
                and others went down with it.",

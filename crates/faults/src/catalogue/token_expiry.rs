@@ -12,7 +12,8 @@ use crate::{
     action::Action,
     contract::{ANY, Contract, Slo, Traces, logs, metrics, told, traces},
     parameters::Parameter,
-    seam::Seam,
+    repair::Repair,
+    seam::{Seam, Service},
 };
 
 pub(super) const FAULT: Fault = Fault {
@@ -87,6 +88,7 @@ pub(super) const FAULT: Fault = Fault {
     ],
     red_herring: "The provider: it is up, it answers at once, and it is right.",
     fix: "Let the key be renewed again: roll back, or restart once it is known why it was not.",
+    repairs: &[Repair::RollBack(Service::OrderApi)],
     incident: Incident {
         what: "Azure, 2012: certificates were made with an end that does not exist, on a leap day, \
                and what depended on them could not start.",

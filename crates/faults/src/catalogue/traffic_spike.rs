@@ -60,6 +60,7 @@ pub(super) const FAULT: Fault = Fault {
     ],
     red_herring: "Whatever is drawn as a sum.",
     fix: "None, but room for them.",
+    repairs: &[],
     incident: Incident {
         what: "Niantic, 2016: fifty times the expected traffic on the first day of a game.",
         url: "https://cloud.google.com/blog/products/containers-kubernetes/bringing-pokemon-go-to-life-on-google-cloud",

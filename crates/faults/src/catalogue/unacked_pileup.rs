@@ -10,7 +10,8 @@ use std::time::Duration;
 use super::{Family, Fault, Incident, Layer, detour, share};
 use crate::{
     contract::{ANY, Contract, Slo, Traces, metrics, told, traces},
-    seam::Seam,
+    repair::Repair,
+    seam::{Seam, Service},
 };
 
 pub(super) const FAULT: Fault = Fault {
@@ -77,6 +78,7 @@ pub(super) const FAULT: Fault = Fault {
     ],
     red_herring: "The worker: it is up, idle and without an error.",
     fix: "Roll back; a restart frees what is held until it has happened as often again.",
+    repairs: &[Repair::RollBack(Service::FulfillmentWorker)],
     incident: Incident {
         what: "Messages whose acknowledgment never came, until RabbitMQ closed the channel after \
                half an hour.",

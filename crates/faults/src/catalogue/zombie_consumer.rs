@@ -9,7 +9,8 @@ use std::time::Duration;
 use super::{Family, Fault, Incident, Layer, detour, share};
 use crate::{
     contract::{ANY, Contract, Slo, Traces, metrics, told, traces},
-    seam::Seam,
+    repair::Repair,
+    seam::{Seam, Service},
 };
 
 pub(super) const FAULT: Fault = Fault {
@@ -81,6 +82,7 @@ pub(super) const FAULT: Fault = Fault {
     red_herring: "The health checks: they ask the process, which is well.",
     fix: "Restart the worker; then let something watch over the task, or let its end be the end of \
           the process.",
+    repairs: &[Repair::Restart(Service::FulfillmentWorker)],
     incident: Incident {
         what: "A consumer whose data channel was dead, with its database happily running.",
         url: "https://github.com/metricq/metricq-db-hta/issues/29",

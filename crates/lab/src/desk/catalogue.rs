@@ -24,6 +24,7 @@ pub(super) struct Description {
     red_herring: &'static str,
     /// What ends it in a real shop.
     fix: &'static str,
+    repairs: Vec<String>,
     /// What it needs; nothing, a database or Postgres.
     needs: &'static str,
     parameters: Vec<Parameter>,
@@ -71,6 +72,7 @@ impl Description {
             story: fault.story(),
             red_herring: fault.red_herring,
             fix: fault.fix,
+            repairs: fault.repairs.iter().map(ToString::to_string).collect(),
             needs: fault.needs().name(),
             parameters: parameters.collect(),
         }
@@ -116,12 +118,13 @@ fn needing(fault: &Fault) -> &'static str {
 
 impl fmt::Display for Description {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, summary, story, red_herring, fix, .. } = self;
+        let Self { name, summary, story, red_herring, fix, repairs, .. } = self;
         write!(
             f,
             "{name}: {summary}\n\n{story}\n\nlooks like the cause, and is not: {red_herring}\nwhat \
              ends it: {fix}\n"
         )?;
+        repairs.iter().try_for_each(|repair| writeln!(f, "  {repair}"))?;
         let fault = faults::find(name).expect("it was made of one");
         parameters::possible(fault.parameters).iter().try_for_each(|line| write!(f, "\n  {line}"))
     }

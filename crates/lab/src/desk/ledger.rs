@@ -345,6 +345,8 @@ fn milliseconds(time: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use faults::Repair;
+
     use super::*;
 
     fn latency() -> &'static Fault {
@@ -405,6 +407,44 @@ mod tests {
 
     fn touched(ledger: &Ledger) -> Vec<&'static str> {
         ledger.touched().into_iter().map(|touched| touched.fault.name).collect()
+    }
+
+    /// And where it says nothing, nothing is there to be done.
+    #[tokio::test(start_paused = true)]
+    async fn what_the_catalogue_has_operators_do_counts() {
+        for fault in faults::FAULTS {
+            let ledger = Ledger::default();
+            turn_on(&ledger, fault.name);
+            let outside = ledger.outside();
+            for repair in fault.repairs {
+                match repair {
+                    Repair::Reset(service, names) => {
+                        names.iter().for_each(|name| ledger.wish(*service, name, "default"));
+                    }
+                    Repair::RollBack(service) => ledger.roll_back(*service),
+                    Repair::Restart(service) => {
+                        let armings = ledger.armings(*service, false);
+                        let told = armings.into_iter().map(|arming| arming.id).collect();
+                        ledger.started_again(*service, false, &told);
+                    }
+                    Repair::Provider(settings) => {
+                        ledger.provider_set(&settings.iter().map(|(name, _)| *name).collect());
+                    }
+                    Repair::Run(_) => {
+                        let mut deeds = outside.iter();
+                        let deed = deeds.find(|(_, action)| matches!(action, Action::Database(_)));
+                        ledger.undone(deed.expect("something is wrong in the database").0);
+                    }
+                    Repair::Announce => ledger.announced(),
+                }
+            }
+            let of_no_use = touched(&ledger).is_empty();
+            assert_eq!(of_no_use, fault.repairs.is_empty(), "{}", fault.name);
+            let code =
+                |action: &Action| matches!(action, Action::Strike(_, effect) if effect.is_code());
+            let is_code = (fault.mechanism)(&fault.settings([]).unwrap()).iter().any(code);
+            assert!(!(of_no_use && is_code), "{} could be rolled back", fault.name);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -78,6 +78,10 @@ pub(crate) struct Prove {
     #[arg(long, value_name = "URL", requires = "desk")]
     prometheus_url: Option<String>,
 
+    /// End each fault as operators do, where they can, and have the desk see that it is repaired.
+    #[arg(long)]
+    repair: bool,
+
     /// Write what was found into this folder: `proof.md`, and `proof/` with pictures and numbers.
     #[arg(long, value_name = "FOLDER")]
     write: Option<PathBuf>,
@@ -96,6 +100,8 @@ struct Agenda {
     waiting: Mutex<Waiting>,
     done: AtomicUsize,
     of: usize,
+    /// Whether each is ended as operators do.
+    repairs: bool,
 }
 
 /// What is waiting, by the kind of lab that it needs.
@@ -188,7 +194,9 @@ impl Prove {
             (None, true) => " --real",
             (None, false) => "",
         };
-        format!("lab prove --seeds {} --lanes {}{which} --write FOLDER", self.seeds, self.lanes)
+        let repair = if self.repair { " --repair" } else { "" };
+        let Self { seeds, lanes, .. } = self;
+        format!("lab prove --seeds {seeds} --lanes {lanes}{which}{repair} --write FOLDER")
     }
 
     /// Lets each lane take one task after the other.
@@ -207,6 +215,7 @@ impl Prove {
             of: tasks.len(),
             waiting: Mutex::new(Waiting::new(tasks, &servers)),
             done: AtomicUsize::new(0),
+            repairs: self.repair,
         });
         let lanes = (0..lanes).map(|number| lane(number, Arc::clone(&agenda), servers.clone()));
         let mut trials: Vec<_> = join_all(lanes).await.into_iter().flatten().collect();
@@ -289,7 +298,7 @@ async fn lane(number: usize, agenda: Arc<Agenda>, servers: Servers) -> Vec<Trial
         };
         let trial = match opened {
             Ok(here) => {
-                let trial = Trial::hold(&here, fault, seed).await;
+                let trial = Trial::hold(&here, fault, seed, agenda.repairs).await;
                 // One that was not quiet in time may have left something behind.
                 match trial.quiet_after {
                     Some(_) => stage = Some(here),

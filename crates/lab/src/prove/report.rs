@@ -279,20 +279,21 @@ fn shown(accuracy: &Accuracy) -> String {
 
 fn table(trials: &[Trial]) -> String {
     let mut table = String::from(
-        "| Fault | Seed | Proven | First sign | All signs | Alerts | Quiet after | Fired |\n\
-         |---|---|---|---|---|---|---|---|\n",
+        "| Fault | Seed | Proven | First sign | All signs | Alerts | Repaired after | Quiet after | Fired |\n\
+         |---|---|---|---|---|---|---|---|---|\n",
     );
     for trial in trials {
         let fired: Vec<_> = trial.fired.iter().map(String::as_str).collect();
         let _ = writeln!(
             table,
-            "| {} | {} | {} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} |",
             trial.fault,
             trial.seed,
             if trial.is_proven() { "yes" } else { "**no**" },
             seconds(trial.visible_after),
             seconds(trial.shown_after),
             seconds(trial.alerted_after),
+            seconds(trial.repaired_after),
             seconds(trial.quiet_after),
             fired.join(", ")
         );
@@ -303,10 +304,11 @@ fn table(trials: &[Trial]) -> String {
 fn times(trial: &Trial) -> String {
     let fired: Vec<_> = trial.fired.iter().map(String::as_str).collect();
     format!(
-        "seen after {}, all after {}, alerts after {}, quiet after {}; fired: {}",
+        "seen after {}, all after {}, alerts after {}, repaired after {}, quiet after {}; fired: {}",
         seconds(trial.visible_after),
         seconds(trial.shown_after),
         seconds(trial.alerted_after),
+        seconds(trial.repaired_after),
         seconds(trial.quiet_after),
         if fired.is_empty() { "none".to_owned() } else { fired.join(", ") }
     )

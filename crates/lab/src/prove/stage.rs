@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, bail};
-use faults::{Fault, Needs, contract::Sql};
+use anyhow::{Context as _, bail, ensure};
+use faults::{Fault, Needs, Repair, contract::Sql};
 use order_api::config::DatabaseUrl;
 use reqwest::Client;
 use rustix::process::{Pid, Signal, kill_process};
@@ -246,6 +246,55 @@ impl Stage {
             }
         };
         Connection::open(&url).await.context("cannot connect to the shop's database")
+    }
+
+    /// Does something about a fault as a learner does.
+    pub(super) async fn repair(&self, repair: &Repair) -> anyhow::Result<()> {
+        let desk = &self.desk;
+        let form = |settings: Vec<(&str, &str)>| {
+            let settings = settings.iter().map(|(name, value)| format!("{name}={value}"));
+            settings.collect::<Vec<_>>().join("&")
+        };
+        let request = match repair {
+            Repair::Reset(service, names) => {
+                let given = names.iter().map(|name| (*name, "default")).collect();
+                self.client.put(format!("{desk}/settings/{}", service.name())).body(form(given))
+            }
+            Repair::RollBack(service) => {
+                self.client.post(format!("{desk}/releases/{}/rollback", service.name()))
+            }
+            Repair::Provider(settings) => {
+                self.client.put(format!("{desk}/provider")).body(form(settings.to_vec()))
+            }
+            Repair::Announce => return self.announce_again().await,
+            Repair::Restart(service) => return self.restart(service.name()),
+            Repair::Run(Sql { postgres, sqlite }) => {
+                let there = |sql: &'static str| Some(sql).filter(|sql| !sql.is_empty());
+                let (postgres, sqlite) = (there(postgres), there(sqlite));
+                let mut connection = self.connect().await?;
+                connection.run(postgres.as_slice(), sqlite.as_slice()).await?;
+                return Ok(());
+            }
+        };
+        request.send().await?.error_for_status().with_context(|| format!("cannot do: {repair}"))?;
+        Ok(())
+    }
+
+    /// Ends a service of a lab of its own, which starts it again.
+    fn restart(&self, service: &str) -> anyhow::Result<()> {
+        let own =
+            self.own.as_ref().context("a service can be restarted in a lab of its own alone")?;
+        let parent = own.process.id().to_string();
+        let ended = Command::new("pkill").args(["-P", &parent, "-f", service]).status();
+        ensure!(ended.context("cannot run pkill")?.success(), "there is no {service} to restart");
+        Ok(())
+    }
+
+    /// Whether operators have repaired this fault, as the desk sees it.
+    pub(super) async fn is_repaired(&self, name: &str) -> anyhow::Result<bool> {
+        let status = self.get("/chaos/status", &[]).await?;
+        let armed = status["armed"].as_array().context("no list of what is on")?;
+        Ok(!armed.iter().any(|armed| armed["name"] == name))
     }
 
     /// Turns everything off.

@@ -32,6 +32,9 @@ const COMPARED_EVERY: Duration = Duration::from_secs(9);
 const WATCHED: Duration = Duration::from_secs(75);
 /// How long after what began a fault has passed nothing that is seen can be of it.
 const OVER: Duration = Duration::from_secs(30);
+/// How long the desk may take to see that all is well: a minute without a break, and another for the
+/// windows of what it looks at.
+const NOTICED: Duration = Duration::from_secs(120);
 /// Recordings while it is on, at the least.
 const RECORDED: usize = 4;
 /// Recordings at rest, before it is turned on.
@@ -54,6 +57,9 @@ pub(super) struct Trial {
     pub(super) shown_after: Option<f64>,
     /// After so many seconds its last alert fired, if it has any.
     pub(super) alerted_after: Option<f64>,
+    /// After operators had done what is to be done about it, the desk took it for repaired within so
+    /// many seconds.
+    pub(super) repaired_after: Option<f64>,
     /// After healing, all was quiet within so many seconds.
     pub(super) quiet_after: Option<f64>,
     /// Each of its signs, and after how many seconds it could be seen first.
@@ -83,18 +89,28 @@ pub(super) struct Trial {
 }
 
 impl Trial {
-    /// Turns a fault on, looks, heals, and looks again.
-    pub(super) async fn hold(stage: &Stage, fault: &'static Fault, seed: u64) -> Self {
+    /// Turns a fault on, looks, repairs what operators can if that is wanted, heals, and looks again.
+    pub(super) async fn hold(
+        stage: &Stage,
+        fault: &'static Fault,
+        seed: u64,
+        repairs: bool,
+    ) -> Self {
         let mut trial = Self::of(fault, seed);
         // A lab that does not answer is no proof of anything, and no reason to prove nothing else.
-        if let Err(error) = trial.go_through(stage, fault).await {
+        if let Err(error) = trial.go_through(stage, fault, repairs).await {
             trial.problems.push(format!("{error:#}"));
             trial.quiet_after = None;
         }
         trial
     }
 
-    async fn go_through(&mut self, stage: &Stage, fault: &'static Fault) -> anyhow::Result<()> {
+    async fn go_through(
+        &mut self,
+        stage: &Stage,
+        fault: &'static Fault,
+        repairs: bool,
+    ) -> anyhow::Result<()> {
         // For this trial the same customers, whoever came before.
         stage.let_come(self.number as u64 * 1000 + self.seed).await?;
         self.rest(stage, fault).await.context("at rest")?;
@@ -102,7 +118,11 @@ impl Trial {
         let shown = async {
             stage.arm(fault.name, &self.variation.settings).await?;
             self.show(stage, fault).await.context("while it was on")?;
-            self.spoil(stage).await
+            self.spoil(stage).await?;
+            match repairs {
+                true => self.repair(stage, fault).await.context("while it was repaired"),
+                false => Ok(()),
+            }
         };
         let shown = shown.await;
         // It may be on, though nobody has confirmed it.
@@ -124,6 +144,7 @@ impl Trial {
             visible_after: None,
             shown_after: None,
             alerted_after: None,
+            repaired_after: None,
             quiet_after: None,
             signs: all_signs(&fault.contract).map(|sign| (sign.says.to_owned(), None)).collect(),
             impact: fault.contract.impact.map(|_| false),
@@ -289,6 +310,27 @@ impl Trial {
         }
         let quiet = self.fired_now.is_empty() && !self.held.values().any(|holds| *holds);
         self.held.insert("nothing", quiet);
+    }
+
+    /// Does what operators can about it, and waits until the desk sees that it has helped. Nothing else
+    /// turns it off meanwhile: it is on for much longer.
+    async fn repair(&mut self, stage: &Stage, fault: &'static Fault) -> anyhow::Result<()> {
+        if fault.repairs.is_empty() {
+            return Ok(());
+        }
+        for repair in fault.repairs {
+            stage.repair(repair).await?;
+        }
+        let (done, mut ticks) = (Instant::now(), ticks());
+        while done.elapsed() < fault.contract.recovers_within + NOTICED {
+            ticks.tick().await;
+            if stage.is_repaired(fault.name).await? {
+                self.repaired_after = Some(done.elapsed().as_secs_f64());
+                return Ok(());
+            }
+        }
+        self.problems.push("what operators did about it did not count".to_owned());
+        Ok(())
     }
 
     /// Waits until all is quiet again.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt::Write as _, fs};
 
 use faults::{
-    FAULTS, Fault, Needs,
+    FAULTS, Fault, Needs, Repair,
     contract::{Logs, Look, Sign, Sql, Traces},
 };
 
@@ -140,8 +140,9 @@ fn page(fault: &Fault) -> String {
         if seams.is_empty() { "Outside of the services".to_owned() } else { seams.join(", ") };
     let _ = write!(
         page,
-        "{mechanism}; see [{file}](../../{file}).\n\n## Fix\n\n{}\n\n## Alerts\n\n",
+        "{mechanism}; see [{file}](../../{file}).\n\n## Fix\n\n{}\n{}\n## Alerts\n\n",
         fault.fix,
+        repairs(fault),
         file = fault.file()
     );
     let links = |names: &[&str]| {
@@ -159,6 +160,24 @@ fn page(fault: &Fault) -> String {
     let _ = writeln!(page, "- Promise that it breaks: {impact}.");
     let _ = write!(page, "\n## Elsewhere\n\n{} <{}>\n", fault.incident.what, fault.incident.url);
     page
+}
+
+/// What operators can do about it here, as it is typed.
+fn repairs(fault: &Fault) -> String {
+    if fault.repairs.is_empty() {
+        return match fault.is_control() {
+            true => String::new(),
+            false => "\nIn the lab it comes from elsewhere: `just heal` ends it.\n".to_owned(),
+        };
+    }
+    let shown = fault.repairs.iter().map(|repair| match repair {
+        Repair::Run(sql) => queries(sql),
+        typed => format!("```sh\n  {typed}\n  ```"),
+    });
+    let shown: String = shown.map(|repair| format!("- {repair}\n")).collect();
+    format!(
+        "\nIn the lab, by hand:\n\n{shown}\nIt is over when all has been well for a minute since.\n"
+    )
 }
 
 /// A sign, with the query that shows it.

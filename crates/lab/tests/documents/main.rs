@@ -7,6 +7,7 @@ mod catalogue;
 mod elk;
 mod faults;
 mod k6;
+mod mutations;
 mod names;
 mod orders;
 mod page;

@@ -37,7 +37,7 @@ impl Connection {
     }
 
     /// Does something in each dialect, step by step; nothing if there are no steps.
-    pub(super) async fn run(
+    pub(crate) async fn run(
         &mut self,
         postgres: &[&'static str],
         sqlite: &[&'static str],
