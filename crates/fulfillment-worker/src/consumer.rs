@@ -42,6 +42,8 @@ const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
     .with_jitter();
 /// How long what is in hand may take when the worker is asked to stop.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+/// How long the broker may take to end the connection after that.
+const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 /// How long a message that cannot be handed on is held before it goes back, so that it does not
 /// come again at once, and again.
 const RETURN_DELAY: Duration = Duration::from_secs(1);
@@ -323,16 +325,21 @@ async fn give_back(delivery: &Delivery) {
 
 /// Takes no more messages, and finishes those in hand.
 async fn leave(subscription: &Subscription, in_hand: &mut JoinSet<()>) {
-    if let Err(error) = subscription.cancel().await {
-        tracing::warn!(%error, "subscription not canceled");
-    }
-    finish(in_hand).await;
+    let cancel = async {
+        if let Err(error) = subscription.cancel().await {
+            tracing::warn!(%error, "subscription not canceled");
+        }
+    };
+    // A broker that says nothing must not keep what is in hand from being finished in time.
+    tokio::join!(cancel, finish(in_hand));
 }
 
 async fn drain(subscription: Subscription, in_hand: &mut JoinSet<()>) {
     leave(&subscription, in_hand).await;
-    if let Err(error) = subscription.close().await {
-        tracing::warn!(%error, "connection not closed");
+    match tokio::time::timeout(CLOSE_LIMIT, subscription.close()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "connection not closed"),
+        Err(_) => tracing::warn!("connection not closed in time"),
     }
 }
 

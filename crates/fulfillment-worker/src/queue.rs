@@ -93,7 +93,9 @@ impl Forwarding {
         Self { url, open: Mutex::new(None) }
     }
 
-    /// Returns when the broker has the message in a queue.
+    /// Returns when the broker has the message in a queue. One at a time: lapin numbers a message and
+    /// sends it in two steps, confirms go by number, and one that comes back is told to whoever is
+    /// confirmed next.
     pub(crate) async fn publish(
         &self,
         exchange: &str,
@@ -101,22 +103,18 @@ impl Forwarding {
         body: &[u8],
         properties: BasicProperties,
     ) -> Result<(), Error> {
-        let confirm = self.send(exchange, key, body, properties).await?;
-        match patiently(confirm).await? {
-            Confirmation::Ack(None) => Ok(()),
-            Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_)) => Err(Error::Unroutable),
-            Confirmation::Nack(None) | Confirmation::NotRequested => Err(Error::Refused),
-        }
+        let publishing = self.publish_in_turn(exchange, key, body, properties);
+        // Its turn included: what is in hand has to be finished in time when the worker stops.
+        timeout(PATIENCE, publishing).await.unwrap_or(Err(Error::Silent))
     }
 
-    /// One at a time: lapin numbers a message and sends it in two steps, and confirms go by number.
-    async fn send(
+    async fn publish_in_turn(
         &self,
         exchange: &str,
         key: &str,
         body: &[u8],
         properties: BasicProperties,
-    ) -> Result<lapin::PublisherConfirm, Error> {
+    ) -> Result<(), Error> {
         let mut open = self.open.lock().await;
         let usable = open.take_if(|(_, channel)| channel.status().connected());
         let (connection, channel) = match usable {
@@ -125,9 +123,13 @@ impl Forwarding {
         };
         let options = BasicPublishOptions { mandatory: true, ..Default::default() };
         let sending = channel.basic_publish(exchange.into(), key.into(), options, body, properties);
-        let confirm = patiently(sending).await?;
+        let confirmation = sending.await?.await?;
         *open = Some((connection, channel));
-        Ok(confirm)
+        match confirmation {
+            Confirmation::Ack(None) => Ok(()),
+            Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_)) => Err(Error::Unroutable),
+            Confirmation::Nack(None) | Confirmation::NotRequested => Err(Error::Refused),
+        }
     }
 
     async fn connect(&self) -> Result<(Connection, Channel), Error> {

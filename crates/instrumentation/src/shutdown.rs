@@ -7,8 +7,10 @@ use tokio_util::sync::CancellationToken;
 pub fn on_signal() -> CancellationToken {
     let token = CancellationToken::new();
     let canceled = token.clone();
+    // From now on, and not from when the task first runs.
+    let asked = asked_to_stop();
     tokio::spawn(async move {
-        asked_to_stop().await;
+        asked.await;
         canceled.cancel();
         asked_to_stop().await;
         std::process::exit(130);
@@ -17,13 +19,16 @@ pub fn on_signal() -> CancellationToken {
 }
 
 #[cfg(unix)]
-async fn asked_to_stop() {
+fn asked_to_stop() -> impl Future<Output = ()> {
     use signal::unix::{SignalKind, signal};
-    let mut terminate =
-        signal(SignalKind::terminate()).expect("a runtime with IO can listen to signals");
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = signal::ctrl_c() => {}
+    let listen = |kind| signal(kind).expect("a runtime with IO can listen to signals");
+    let mut terminate = listen(SignalKind::terminate());
+    let mut interrupt = listen(SignalKind::interrupt());
+    async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
     }
 }
 

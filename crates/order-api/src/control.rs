@@ -11,7 +11,12 @@ use axum::{
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::store::{Store, now};
+use tokio::runtime::Handle;
+
+use crate::{
+    error::Error,
+    store::{Store, now},
+};
 
 /// Where orders are announced again.
 pub const ANNOUNCEMENTS: &str = "/control/announcements";
@@ -30,20 +35,30 @@ pub struct Announced {
     pub announced: usize,
 }
 
-/// `POST` announces orders again, at most a thousand at a time.
+/// What answers on the side port, whose runtime is one of its own: a connection that is made there is
+/// woken there for ever, and the pool would hand it to calls.
+#[derive(Clone)]
+struct Shop {
+    store: Arc<Store>,
+    runtime: Handle,
+}
+
+/// `POST` announces orders again, at most a thousand at a time; to be called in the runtime of the calls.
 pub(crate) fn router(store: Arc<Store>) -> Router {
-    Router::new().route(ANNOUNCEMENTS, post(announce)).with_state(store)
+    let shop = Shop { store, runtime: Handle::current() };
+    Router::new().route(ANNOUNCEMENTS, post(announce)).with_state(shop)
 }
 
 async fn announce(
-    State(store): State<Arc<Store>>,
+    State(Shop { store, runtime }): State<Shop>,
     Query(Forgotten { longer_ago_s }): Query<Forgotten>,
 ) -> Result<Json<Announced>, (StatusCode, String)> {
     let placed_before = before(longer_ago_s).ok_or_else(|| {
         let text = format!("longer_ago_s={longer_ago_s} is before 1970: no order is that old");
         (StatusCode::UNPROCESSABLE_ENTITY, text)
     })?;
-    let announced = store.announce_again(placed_before).await.map_err(|error| {
+    let announcing = runtime.spawn(async move { store.announce_again(placed_before).await });
+    let announced = announcing.await.unwrap_or(Err(Error::Late)).map_err(|error| {
         tracing::warn!(error = error.chain(), "orders not announced again");
         (StatusCode::SERVICE_UNAVAILABLE, "orders cannot be announced again now".to_owned())
     })?;

@@ -119,7 +119,12 @@ impl Orders {
     }
 
     /// Records how an order ended; true if that was recorded before.
-    pub(crate) async fn record(&self, ending: &Ending) -> Result<bool, Error> {
+    pub(crate) async fn record(&self, ending: Ending) -> Result<bool, Error> {
+        let orders = self.clone();
+        self.saga.to_its_end(async move { orders.recorded(&ending).await }).await
+    }
+
+    async fn recorded(&self, ending: &Ending) -> Result<bool, Error> {
         let Moved::Now { total_minor, .. } = self.store.record(ending).await? else {
             tracing::info!(to = ending.to.as_str(), "order ended before");
             // The other way: counted as often as it is said.

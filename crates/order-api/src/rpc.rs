@@ -104,7 +104,7 @@ impl Orders {
         let (order_id, message_id) = (ending.order_id, ending.message_id.as_str());
         let fields = tracing::info_span!("end_order", %order_id, message_id);
         trace::set(attribute::ORDER_ID, order_id.to_string());
-        self.record(&ending).instrument(fields).await
+        self.record(ending).instrument(fields).await
     }
 }
 

@@ -5,14 +5,14 @@
 //! on with it. Every step may be done twice, and counts once: see the table in
 //! [`status`](crate::status).
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::resume_unwind, sync::Arc, time::Duration};
 
 use faults::{Seam, Switchboard};
 use instrumentation::{
     metrics::Unlisted,
-    trace::{Span, SpanKind},
+    trace::{FutureExt as _, Span, SpanKind},
 };
-use tokio::time::timeout;
+use tokio::{task::JoinError, time::timeout};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 use uuid::Uuid;
@@ -69,7 +69,8 @@ impl Saga {
             false => paying.await,
         };
         let payment = paid.unwrap_or(Err(Problem::TimedOut.into()))?;
-        self.decide(order, thread, &payment).await
+        let (saga, order, thread) = (self.clone(), order.clone(), thread.clone());
+        self.to_its_end(async move { saga.decide(&order, &thread, &payment).await }).await
     }
 
     /// Goes on with an order that is overdue; the step that this took.
@@ -172,6 +173,13 @@ impl Saga {
 
     async fn captured(&self, id: Uuid, taken: Result<Payment, Error>) -> Result<(), Error> {
         match taken {
+            // Held no more, and by nobody's will unless the order has failed.
+            Ok(payment) if payment.status == PaymentStatus::Authorized => {
+                let status = self.store.order(id).await?.status;
+                if matches!(status, Status::Placed | Status::Fulfilled) {
+                    tracing::error!(order_id = %id, "payment never captured");
+                }
+            }
             // An order from before there were payments has none.
             Ok(_) | Err(Error::NoPayment) => {}
             // To ask again would not make it known.
@@ -197,6 +205,20 @@ impl Saga {
             tracing::info!(order_id = %id, total_minor, "order refunded");
         }
         Ok(())
+    }
+
+    /// Does what is begun to its end, though whoever waits for it may leave: what was written down is
+    /// counted, and what follows from it is done.
+    pub(crate) async fn to_its_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        let work = timeout(HANGS_AFTER, work.with_current_context()).in_current_span();
+        match self.tasks.spawn(work).await.map_err(JoinError::try_into_panic) {
+            Ok(done) => done.unwrap_or(Err(Error::Late)),
+            Err(Ok(panic)) => resume_unwind(panic),
+            Err(Err(_)) => Err(Error::Late),
+        }
     }
 
     /// Does a step in the background; one that fails is left to the reconciler.

@@ -1,6 +1,6 @@
 //! The gRPC server: orders, payments, accounts, health and reflection, and how it stops.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
 use anyhow::Context as _;
 use contract::shop::v1::{
@@ -8,7 +8,7 @@ use contract::shop::v1::{
     orders_server::{self, OrdersServer},
     payments_server::{self, PaymentsServer},
 };
-use futures_util::TryStreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use instrumentation::{health::Check, net, rpc::ServerLayer};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +22,8 @@ use crate::{
 
 /// How long calls in hand may take to end once the service is to stop.
 const DRAIN_LIMIT: Duration = Duration::from_secs(7);
+/// How long to wait after a connection could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often a silent client is asked whether it is still there.
 const KEEPALIVE: Duration = Duration::from_secs(20);
 
@@ -59,7 +61,8 @@ pub(crate) async fn serve(
     let Services { accounts, orders, payments } = services;
     let (reporter, health) = tonic_health::server::health_reporter();
     let follow = follow(reporter, orders.store.availability(), accepting, stop.clone());
-    let incoming = incoming.map_ok(move |stream| network.meter(Peer::Clients, stream));
+    let incoming =
+        incoming.then(patiently).map_ok(move |stream| network.meter(Peer::Clients, stream));
     let server = Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE))
         .layer(gates.measured)
@@ -85,6 +88,16 @@ pub(crate) async fn serve(
             Ok(())
         }
     }
+}
+
+/// Where none can be accepted, for want of files, say, that is said, and another try waits a moment: the
+/// server itself tries at once, again and again.
+async fn patiently<S>(accepted: io::Result<S>) -> io::Result<S> {
+    if let Err(error) = &accepted {
+        tracing::warn!(%error, "cannot accept connections");
+        tokio::time::sleep(ACCEPT_PAUSE).await;
+    }
+    accepted
 }
 
 fn reflection() -> tonic_reflection::server::Builder<'static> {

@@ -9,6 +9,7 @@ use std::{
 
 use contract::refusal::Reason;
 use http::{Request, Response};
+use identity::{Caller, Role};
 use instrumentation::{metrics::Counter, rpc::Method};
 use resilience::Bulkhead;
 use tower::{Layer, Service, ServiceExt as _};
@@ -52,7 +53,8 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (inner, shedding) = (self.inner.clone(), self.shedding.clone());
         Box::pin(async move {
-            if !is_limited(Method::of(request.uri().path())) {
+            let caller = request.extensions().get::<Caller>();
+            if !is_limited(Method::of(request.uri().path()), caller) {
                 return inner.oneshot(request).await;
             }
             match shedding.bulkhead.enter().await {
@@ -67,15 +69,12 @@ where
 }
 
 /// Customers' calls are. The workers' have a limit of their own, their prefetch, and finish what was
-/// promised; those that sign in have one too (`accounts::passwords`), so that a flood of guesses takes
+/// promised, for which they look at an order, too; those that sign in have one too (`accounts::passwords`), so that a flood of guesses takes
 /// no place from an order; a call for health must be answered when there is much to do, too.
-fn is_limited(method: Method) -> bool {
+fn is_limited(method: Method, caller: Option<&Caller>) -> bool {
     match method {
-        Method::PlaceOrder
-        | Method::GetOrder
-        | Method::ListOrders
-        | Method::ListProducts
-        | Method::GetAccount => true,
+        Method::GetOrder => caller.is_none_or(|caller| caller.role != Role::Service),
+        Method::PlaceOrder | Method::ListOrders | Method::ListProducts | Method::GetAccount => true,
         Method::CompleteFulfillment
         | Method::FailFulfillment
         | Method::Authorize

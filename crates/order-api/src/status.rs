@@ -18,6 +18,18 @@ instrumentation::label! {
     }
 }
 
+impl Status {
+    /// How many moves lead here, at the most: an order has one status of each rank.
+    pub(crate) fn rank(self) -> u8 {
+        match self {
+            Self::Pending => 0,
+            Self::Placed | Self::Declined => 1,
+            Self::Fulfilled | Self::Failed => 2,
+            Self::Refunded => 3,
+        }
+    }
+}
+
 /// A move that an order may make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transition {

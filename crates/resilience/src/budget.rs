@@ -35,10 +35,10 @@ pub struct Settings {
     )]
     pub limit: usize,
 
-    /// So many retries for each request, 0 to 10, are allowed, beside one a second: 0.2 is a fifth of
-    /// them, 10 is no limit.
+    /// So many retries for each request, 0 to 10, are allowed, beside one a second: 0.2 is one for five
+    /// of them, 10 is no limit. Below 1 it is one for a whole number of requests.
     #[arg(id = "retry_budget", long = "retry-budget", env = "RETRY_BUDGET", default_value_t = 0.2,
-          value_name = "SHARE", value_parser = setting::times)]
+          value_name = "SHARE", value_parser = setting::budget)]
     pub share: f64,
 }
 
@@ -70,7 +70,7 @@ impl Settings {
             .with_part(
                 "retry-budget",
                 live,
-                setting::times,
+                setting::budget,
                 |all| all.share,
                 |all, share| all.share = share,
             )
@@ -130,7 +130,8 @@ impl RetryBudget {
 }
 
 fn of(share: f64) -> (f64, TpsBudget) {
-    (share, TpsBudget::new(MEMORY, RESERVE, share as f32))
+    // It counts whole requests for a retry, and must not lose one by how the share is rounded.
+    (share, TpsBudget::new(MEMORY, RESERVE, (share * (1.0 - 1e-4)) as f32))
 }
 
 #[cfg(test)]
@@ -156,6 +157,15 @@ mod tests {
         (0..500).for_each(|_| budget.note());
         assert_eq!(taken(&budget), 100, "a fifth of the requests");
         assert!(!budget.take());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_for_a_whole_number_of_requests_is_one_for_so_many() {
+        for many in [2, 3, 4, 5, 7, 10, 20] {
+            let budget = budget(1.0 / f64::from(many));
+            (0..420 * many).for_each(|_| budget.note());
+            assert_eq!(taken(&budget), 430, "one for {many}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -23,18 +23,28 @@ pub fn limit(text: &str) -> Result<usize, String> {
     text.parse().map_err(|_| "expected a number from 0".to_owned())
 }
 
-/// So many times a whole, at most ten times.
-pub fn times(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(times) if (0.0..=10.0).contains(&times) => Ok(times),
-        _ => Err("expected a number from 0 to 10".to_owned()),
+/// So many for each, at most ten; or one for so many of them, as far as three digits tell.
+pub fn budget(text: &str) -> Result<f64, String> {
+    let share: f64 = match text.parse() {
+        Ok(share) if (0.0..=10.0).contains(&share) => share,
+        _ => return Err("expected a number from 0 to 10".to_owned()),
+    };
+    let many = f64::round(1.0 / share);
+    if share == 0.0 || share >= 1.0 || (share * many - 1.0).abs() < 0.02 {
+        return Ok(share);
     }
+    let [below, above] = [f64::floor(1.0 / share), f64::ceil(1.0 / share)];
+    Err(format!("expected one for a whole number: {:.3} or {:.3}", 1.0 / below, 1.0 / above))
 }
 
-/// A time that is more than nothing.
+/// The longest that anything here may take.
+const LONGEST: Duration = Duration::from_secs(600);
+
+/// A time that is more than nothing, and that somebody lives to see.
 pub fn some_time(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(time) if time.is_zero() => Err("expected more than nothing".to_owned()),
+        Ok(time) if time > LONGEST => Err("expected at most 10m".to_owned()),
         Ok(time) => Ok(time),
         Err(error) => Err(error.to_string()),
     }
@@ -54,9 +64,17 @@ mod tests {
         for bad in ["0", "-1", "many"] {
             assert!(count(bad).is_err(), "{bad}");
         }
-        assert_eq!((count("3"), limit("0"), times("10")), (Ok(3), Ok(0), Ok(10.0)));
-        assert!(limit("-1").is_err() && times("11").is_err());
-        for bad in ["0s", "", "soon"] {
+        assert_eq!((count("3"), limit("0"), budget("10")), (Ok(3), Ok(0), Ok(10.0)));
+        assert!(limit("-1").is_err() && budget("11").is_err() && budget("NaN").is_err());
+        for good in ["0", "0.05", "0.2", "0.33", "0.333", "0.5", "1", "1.5"] {
+            assert!(budget(good).is_ok(), "{good}");
+        }
+        assert_eq!(
+            budget("0.6"),
+            Err("expected one for a whole number: 1.000 or 0.500".to_owned())
+        );
+        assert!(budget("0.3").is_err());
+        for bad in ["0s", "", "soon", "11m", "10000000000000000000s"] {
             assert!(some_time(bad).is_err(), "{bad}");
         }
     }

@@ -128,15 +128,21 @@ fn disk_and_network() -> [Panel; 6] {
             )
             .too_low(0.15, 0.05),
         Panel::lines("Network", Unit::BytesPerSecond)
-            .says("Good: moves with the requests.")
+            .says(
+                "Of the network that node-exporter is in: in compose that of its container, which \
+                 carries what is scraped; what the containers carry is below. Good: steady.",
+            )
             .draws(passed("receive_bytes"), "in")
             .draws(passed("transmit_bytes"), "out"),
         Panel::lines("Packets sent again", Unit::Ratio)
-            .says("Share of the TCP segments. Good: below 1%; else packets are lost on the way.")
+            .says(
+                "Share of the TCP segments in that network. Good: below 1%; else packets are lost on \
+                 the way.",
+            )
             .draws(share("", "node_netstat_Tcp_RetransSegs", "node_netstat_Tcp_OutSegs"), "again")
             .too_high(0.01, 0.05),
         Panel::lines("Network errors", Unit::PerSecond)
-            .says("Packets damaged or dropped by a device. Good: 0.")
+            .says("Packets damaged or dropped by a device of that network. Good: 0.")
             .draws(passed("receive_errs"), "damaged, in")
             .draws(passed("transmit_errs"), "damaged, out")
             .draws(passed("receive_drop"), "dropped, in")

@@ -12,6 +12,9 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 const TRACEPARENT: &str = "traceparent";
 /// The header in which tracing systems keep what is theirs.
 const TRACESTATE: &str = "tracestate";
+/// What of that is passed on, in bytes, as W3C asks for at the least: what is longer is left out, for
+/// the next hop may refuse a call whose headers are long.
+const LONGEST_STATE: usize = 512;
 
 /// The caller's context, if the headers of its call have one.
 pub fn extract(headers: &HeaderMap) -> Context {
@@ -93,7 +96,8 @@ struct Headers<'a>(&'a HeaderMap);
 
 impl Extractor for Headers<'_> {
     fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key).and_then(|value| value.to_str().ok())
+        let value = self.0.get(key)?.to_str().ok()?;
+        (key != TRACESTATE || value.len() <= LONGEST_STATE).then_some(value)
     }
 
     fn keys(&self) -> Vec<&str> {
@@ -136,6 +140,19 @@ mod tests {
         let mut onward = HeaderMap::new();
         inject(&carried.context(), &mut onward);
         assert_eq!(onward, headers(PARENT));
+    }
+
+    #[test]
+    fn a_state_that_is_too_long_is_left_out_and_the_trace_goes_on() {
+        let mut long = headers(PARENT);
+        let state = format!("a={0},b={0},c=vend", "x".repeat(250));
+        assert_eq!(state.len(), LONGEST_STATE);
+        for (state, passed_on) in [(state.clone(), Some(state.clone())), (state + "y", None)] {
+            long.insert(TRACESTATE, HeaderValue::try_from(state).unwrap());
+            let carried = Carried::of(&extract(&long));
+            assert_eq!(carried.traceparent.as_deref(), Some(PARENT));
+            assert_eq!(carried.tracestate, passed_on);
+        }
     }
 
     #[test]

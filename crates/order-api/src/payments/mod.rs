@@ -103,6 +103,9 @@ impl Payments {
         };
         if self.store.insert_payment(&payment).await? {
             self.metrics.payments_total.with(status).increment(1);
+        } else if status == PaymentStatus::Voided {
+            // Known from when it was still held.
+            return self.moved(self.get(charge.order_id).await?, status).await;
         }
         Ok(payment)
     }
@@ -119,7 +122,7 @@ impl Payments {
         }
         match self.provider.capture(payment.order_id, &payment.authorization_id).await? {
             Captured::Taken => self.moved(payment, PaymentStatus::Captured).await,
-            // Whoever gave it back was faster, and records so.
+            // Whoever gave it back was faster, and records so; or the provider has let it go.
             Captured::Closed => Ok(payment),
         }
     }

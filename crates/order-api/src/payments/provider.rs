@@ -108,6 +108,9 @@ struct Body {
     id: String,
     status: Decision,
     decline_reason: Option<String>,
+    /// Whether it was authorized and has been let go since.
+    #[serde(default)]
+    voided: bool,
 }
 
 #[derive(Deserialize)]
@@ -130,8 +133,9 @@ enum Kind {
 }
 
 impl From<Body> for Authorization {
-    fn from(Body { id, status, decline_reason }: Body) -> Self {
+    fn from(Body { id, status, decline_reason, voided }: Body) -> Self {
         let status = match status {
+            Decision::Authorized if voided => PaymentStatus::Voided,
             Decision::Authorized => PaymentStatus::Authorized,
             Decision::Declined => PaymentStatus::Declined,
         };
@@ -475,7 +479,7 @@ mod tests {
         assert!(started.elapsed() < 2 * LIMIT, "{:?}", started.elapsed());
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn who_finds_no_place_says_nothing_of_the_providers_health() {
         let (_listener, url) = silent().await;
         let (provider, _) = shop(&url, 2, 0);

@@ -16,7 +16,7 @@ use faults::Switchboard;
 use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
-use self::link::Link;
+use self::{link::Link, publishing::Sent};
 use crate::{
     backoff::{delay, jittered},
     config::AmqpUrl,
@@ -97,18 +97,20 @@ impl Relay {
     /// Publishes events all at once, and settles each by how that ended.
     async fn publish(&self, link: &Link, events: Vec<Event>) -> lapin::Result<()> {
         let publishing = events.iter().map(|event| self.publish_one(link, event));
-        let outcomes = join_all(publishing).await;
-        let mut confirmed = Vec::with_capacity(events.len());
-        for (event, outcome) in events.iter().zip(&outcomes) {
+        let outcomes = outcomes(&events, &join_all(publishing).await);
+        for outcome in &outcomes {
             self.metrics.outbox_publishes_total.with(*outcome).increment(1);
-            match outcome {
-                Published::Confirmed => confirmed.push(event.id),
-                _ => self.release(event).await,
-            }
         }
+        let (confirmed, others): (Vec<_>, Vec<_>) = events
+            .iter()
+            .zip(&outcomes)
+            .partition(|(_, outcome)| **outcome == Published::Confirmed);
+        // First what must not be published once more when its lease ends.
+        let confirmed: Vec<_> = confirmed.iter().map(|(event, _)| event.id).collect();
         if let Err(error) = self.store.delete_events(&confirmed).await {
             log(&error, "cannot delete published events");
         }
+        join_all(others.iter().map(|(event, _)| self.release(event))).await;
         if outcomes.contains(&Published::TimedOut) && !link.is_blocked() {
             return Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into());
         }
@@ -123,9 +125,57 @@ impl Relay {
     }
 }
 
+/// How each event of a batch ended. What came back is known by its message: lapin says so to whoever
+/// is confirmed next.
+fn outcomes(events: &[Event], sent: &[Sent]) -> Vec<Published> {
+    let returned: Vec<_> = sent.iter().filter_map(|sent| sent.returned.as_deref()).collect();
+    let outcome = |(event, sent): (&Event, &Sent)| {
+        let came_back = returned.contains(&event.id.to_string().as_str());
+        if came_back && sent.outcome != Published::Returned {
+            tracing::warn!(order_id = %event.order_id, message_id = %event.id, "event returned");
+        }
+        if came_back { Published::Returned } else { sent.outcome }
+    };
+    events.iter().zip(sent).map(outcome).collect()
+}
+
 /// A database that is away has been logged by whoever watches it.
 fn log(error: &Error, what: &'static str) {
     if !matches!(error, Error::Away) {
         tracing::warn!(error = error.chain(), "{what}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::store::now;
+
+    #[test]
+    fn what_came_back_is_known_by_its_message_whoever_was_told() {
+        let event = || Event {
+            id: Uuid::now_v7(),
+            order_id: Uuid::now_v7(),
+            kind: "order.placed".to_owned(),
+            payload: "{}".to_owned(),
+            correlation_id: None,
+            traceparent: None,
+            tracestate: None,
+            created_at: now(),
+            attempts: 0,
+        };
+        let events = [event(), event(), event(), event()];
+        let told = |outcome, of: &Event| Sent { outcome, returned: Some(of.id.to_string()) };
+        let sent = [
+            Published::Confirmed.into(),
+            told(Published::Confirmed, &events[0]),
+            told(Published::Nacked, &events[3]),
+            Published::TimedOut.into(),
+        ];
+        let expected =
+            [Published::Returned, Published::Confirmed, Published::Nacked, Published::Returned];
+        assert_eq!(outcomes(&events, &sent), expected);
     }
 }

@@ -23,9 +23,24 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Kept on disk where the queue is.
 const PERSISTENT: u8 = 2;
 
+/// What the broker said.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Sent {
+    /// Of this event, as far as it was said to whoever published it.
+    pub(super) outcome: Published,
+    /// The id of a message that came back, of this event or of another.
+    pub(super) returned: Option<String>,
+}
+
+impl From<Published> for Sent {
+    fn from(outcome: Published) -> Self {
+        Self { outcome, returned: None }
+    }
+}
+
 impl Relay {
     /// Publishes an event and waits for the broker's word.
-    pub(super) async fn publish_one(&self, link: &Link, event: &Event) -> Published {
+    pub(super) async fn publish_one(&self, link: &Link, event: &Event) -> Sent {
         let fields = tracing::info_span!(
             "publish",
             order_id = %event.order_id,
@@ -34,44 +49,55 @@ impl Relay {
         );
         let span = span(event);
         let publishing = self.publish_in(link, event, &span).instrument(fields);
-        let outcome = span.scope(publishing).await;
-        if outcome != Published::Confirmed {
-            span.fail(outcome.as_str(), "");
+        let sent = span.scope(publishing).await;
+        if sent.outcome != Published::Confirmed {
+            span.fail(sent.outcome.as_str(), "");
         }
-        outcome
+        sent
     }
 
-    async fn publish_in(&self, link: &Link, event: &Event, span: &Span) -> Published {
+    async fn publish_in(&self, link: &Link, event: &Event, span: &Span) -> Sent {
         if let Err(error) = self.faults.strike(Seam::PublishEvent).await {
             tracing::warn!(%error, "event not published");
-            return Published::Failed;
+            return Published::Failed.into();
         }
         // The other way: nobody hears of an event that no queue takes.
         let mandatory = !self.faults.detours(Seam::PublishEvent);
-        match timeout(PATIENCE, confirmed(link, event, span, mandatory)).await {
-            Ok(Ok(Confirmation::Ack(None))) => {
+        let (acked, returned) =
+            match timeout(PATIENCE, confirmed(link, event, span, mandatory)).await {
+                Ok(Ok(Confirmation::Ack(returned))) => (true, returned),
+                Ok(Ok(Confirmation::Nack(returned))) => (false, returned),
+                Ok(Ok(Confirmation::NotRequested)) => (false, None),
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "event not published");
+                    return Published::Failed.into();
+                }
+                Err(_) => {
+                    tracing::warn!("event not confirmed in time");
+                    return Published::TimedOut.into();
+                }
+            };
+        let returned = returned.and_then(|message| {
+            let id = message.delivery.properties.message_id().as_ref()?.to_string();
+            if id == event.id.to_string() {
+                tracing::warn!(reason = %message.reply_text, "event returned");
+            }
+            Some(id)
+        });
+        let outcome = match acked {
+            _ if returned.as_deref() == Some(event.id.to_string().as_str()) => Published::Returned,
+            true => {
                 let delay = (now() - event.created_at).to_std().unwrap_or_default();
                 self.metrics.outbox_delay_seconds.record((), delay);
                 tracing::info!("event published");
                 Published::Confirmed
             }
-            Ok(Ok(Confirmation::Ack(Some(returned)) | Confirmation::Nack(Some(returned)))) => {
-                tracing::warn!(reason = %returned.reply_text, "event returned");
-                Published::Returned
-            }
-            Ok(Ok(Confirmation::Nack(None) | Confirmation::NotRequested)) => {
+            false => {
                 tracing::warn!("event refused");
                 Published::Nacked
             }
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "event not published");
-                Published::Failed
-            }
-            Err(_) => {
-                tracing::warn!("event not confirmed in time");
-                Published::TimedOut
-            }
-        }
+        };
+        Sent { outcome, returned }
     }
 }
 

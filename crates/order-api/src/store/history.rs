@@ -34,7 +34,8 @@ pub(super) async fn write(
     Ok(())
 }
 
-/// Everywhere it has been, oldest first.
+/// Everywhere it has been, oldest first: in the order in which it can have been there, whatever the
+/// clocks say of who recorded it.
 pub(super) async fn read(mut link: Link<'_>, id: Uuid) -> Result<Vec<Came>, Error> {
     let mut history: Vec<Came> = statement!(
         link,
@@ -42,6 +43,6 @@ pub(super) async fn read(mut link: Link<'_>, id: Uuid) -> Result<Vec<Came>, Erro
         fetch_all,
         sqlx::query_as("SELECT status, at FROM order_history WHERE order_id = $1",).bind(id)
     )?;
-    history.sort_by_key(|came| came.at);
+    history.sort_by_key(|came| (came.status.rank(), came.at));
     Ok(history)
 }

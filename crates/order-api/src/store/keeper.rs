@@ -62,10 +62,14 @@ async fn watch(store: &Store, need: &Check) {
         if !answers {
             store.outage.noticed();
         }
-        need.set(answers);
+        // Whoever sees that it is there may call; whoever may not call any more is told in time.
+        if !answers {
+            need.set(false);
+        }
         store
             .available
             .send_if_modified(|available| std::mem::replace(available, answers) != answers);
+        need.set(answers);
         if answers && sampled.is_none_or(|at: Instant| at.elapsed() >= SAMPLE_EVERY) {
             sampled = Some(Instant::now());
             let sampling = timeout(SAMPLE_PATIENCE, store.sample(&mut counted)).await;

@@ -143,6 +143,10 @@ impl Order {
     }
 }
 
+/// How long a migration may take: a large table may have to be written anew, and a database that hangs
+/// must not be waited for for ever.
+const MIGRATED_AFTER: Duration = Duration::from_secs(600);
+
 impl Store {
     /// A store that is connected to nothing yet.
     pub fn new(
@@ -174,9 +178,10 @@ impl Store {
     pub async fn open(&self) -> Result<(), Error> {
         let outage = Outage::default();
         let database = Database::new(&self.url, 1, keeper::PATIENCE, database::NO_LIMIT, &outage);
-        let migrated = database.migrate().await;
-        database.close().await;
-        migrated?;
+        let migrated = timeout(MIGRATED_AFTER, database.migrate()).await;
+        // It closes by itself if it cannot be closed in time.
+        let _ = timeout(keeper::PATIENCE, database.close()).await;
+        migrated.map_err(|_| Error::Late)??;
         self.available.send_replace(true);
         Ok(())
     }

@@ -57,8 +57,11 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn has_users(&self) -> Result<bool, Error> {
-        let mut session = self.aside().await?;
-        Ok(count(session.link()).await? > 0)
+        self.in_time(async {
+            let mut session = self.aside().await?;
+            Ok(count(session.link()).await? > 0)
+        })
+        .await
     }
 
     /// Adds these users, all or none: none if there are any by now, for then another replica was
@@ -67,12 +70,15 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn add_first_users(&self, users: &[User]) -> Result<(), Error> {
-        let mut session = self.aside().await?;
-        let mut unit = session.begin().await?;
-        if count(unit.link()).await? == 0 {
-            insert(unit.link(), users).await?;
-        }
-        unit.commit().await
+        self.in_time(async {
+            let mut session = self.aside().await?;
+            let mut unit = session.begin().await?;
+            if count(unit.link()).await? == 0 {
+                insert(unit.link(), users).await?;
+            }
+            unit.commit().await
+        })
+        .await
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use provider::Behaviour;
 use sqlx::PgPool;
 use testbed::{Postgres, eventually};
 
@@ -17,6 +18,44 @@ async fn waiting(pool: &PgPool) -> i64 {
     let count = "SELECT COUNT(*) FROM pg_stat_activity
                  WHERE application_name = 'order-api' AND wait_event_type = 'Lock'";
     sqlx::query_scalar(count).fetch_one(pool).await.unwrap()
+}
+
+/// What is paid is decided, counted and charged at once, and not when somebody finds the order.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_leaves_while_its_order_is_confirmed_leaves_nothing_half_done() {
+    if testbed::left_out(Postgres::available()) {
+        return;
+    }
+    let server = Postgres::start().await.unwrap();
+    let shop = Shop::start_on(&server.url(), NOBODY, tempfile::tempdir().unwrap()).await;
+    shop.becomes_ready(true).await;
+    let slow = Behaviour { median: MOMENT / 16, sigma: 0.0, ..shop.provider.behaviour() };
+    shop.provider.set_behaviour(slow);
+    let pool = PgPool::connect(&server.url()).await.unwrap();
+    let mut calls = shop.calls.clone();
+    let order = crate::shop::cart("ada", &[("TEA-001", 1)]);
+    let call = tokio::spawn(async move { calls.place_order(order).await });
+
+    // It is stored, and the provider decides; then somebody has its row.
+    let mut other = pool.begin().await.unwrap();
+    let lock = "SELECT 1 FROM orders FOR UPDATE";
+    eventually(SOON, "it is stored", async || {
+        sqlx::query(lock).fetch_optional(&mut *other).await.unwrap()
+    })
+    .await;
+    eventually(SOON, "it is confirmed", async || (waiting(&pool).await > 0).then_some(())).await;
+    call.abort();
+    let cancelled = "grpc_requests_total{method=\"PlaceOrder\",status=\"CANCELLED\"}";
+    shop.metric_is(cancelled, 1.0).await;
+    other.rollback().await.unwrap();
+
+    shop.metric_is("payments_total{status=\"captured\"}", 1.0).await;
+    let metrics = shop.metrics().await;
+    assert_eq!(metrics["orders_created_total"], 1.0);
+    assert!(
+        !metrics.iter().any(|(name, value)| name.starts_with("orders_resumed") && *value > 0.0)
+    );
+    shop.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -12,6 +12,7 @@ use contract::{
 use faults::{Effect, Seam};
 use futures_util::{StreamExt as _, stream};
 use identity::Role;
+use testbed::eventually;
 use tonic::{Code, Request};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
@@ -21,7 +22,7 @@ use tonic_reflection::pb::v1::{
     server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
 };
 
-use crate::shop::{Shop, cart, reason};
+use crate::shop::{SOON, Shop, cart, reason};
 
 const SLOW: Effect = Effect::Delay { median_ms: 60_000.0, share: 1.0 };
 
@@ -161,9 +162,13 @@ async fn orders_are_listed_a_page_at_a_time() {
 async fn health_and_reflection_answer() {
     let shop = Shop::start_without_broker().await;
     for service in ["", SERVICE_NAME] {
-        let request = HealthCheckRequest { service: service.to_owned() };
-        let answer = HealthClient::new(shop.channel.clone()).check(request).await.unwrap();
-        assert_eq!(answer.into_inner().status(), ServingStatus::Serving, "{service:?}");
+        // Told by whoever watches the store, a moment after the side port is.
+        eventually(SOON, &format!("{service:?} serves"), async || {
+            let request = HealthCheckRequest { service: service.to_owned() };
+            let answer = HealthClient::new(shop.channel.clone()).check(request).await.unwrap();
+            (answer.into_inner().status() == ServingStatus::Serving).then_some(())
+        })
+        .await;
     }
     let ask = |message_request| {
         let request =

@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use contract::{
     refusal::Reason,
-    shop::v1::{CompleteFulfillmentRequest, ListProductsRequest, orders_server::SERVICE_NAME},
+    shop::v1::{
+        CompleteFulfillmentRequest, GetOrderRequest, ListProductsRequest,
+        orders_server::SERVICE_NAME,
+    },
 };
 use faults::{Effect, Seam};
 use tonic::Code;
@@ -40,6 +43,11 @@ async fn what_does_not_fit_is_refused_soon_and_the_workers_are_let_through() {
     let done = CompleteFulfillmentRequest { order_id, message_id: "1".to_owned() };
     let unknown = shop.worker().complete_fulfillment(done).await.unwrap_err();
     assert_eq!(reason(&unknown), Reason::OrderNotFound, "it was looked for");
+    let request = GetOrderRequest { id: Uuid::now_v7().to_string() };
+    let unknown = shop.worker().get_order(request.clone()).await.unwrap_err();
+    assert_eq!(reason(&unknown), Reason::OrderNotFound, "a worker looks at what it packs");
+    let refused = shop.calls.clone().get_order(request).await.unwrap_err();
+    assert_eq!(reason(&refused), Reason::Overloaded, "others wait for their turn");
     let request = HealthCheckRequest { service: SERVICE_NAME.to_owned() };
     HealthClient::new(shop.channel.clone()).check(request).await.unwrap();
 

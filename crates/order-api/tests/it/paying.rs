@@ -14,6 +14,7 @@ use provider::Behaviour;
 use sqlx::{ConnectOptions as _, SqliteConnection, sqlite::SqliteConnectOptions};
 use testbed::eventually;
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
 use crate::shop::{SOON, Shop, cart, reason};
@@ -368,6 +369,46 @@ async fn what_the_provider_does_not_know_is_not_asked_for_for_ever() {
     .await;
     becomes(&shop, &order.id, OrderStatus::Failed).await;
     assert_eq!(totals(&shop)["refunds"], 0);
+    shop.finish().await;
+}
+
+/// Lets go of what is held for an order, as a provider does with a promise that is too old.
+async fn let_go(shop: &Shop, order_id: &str) {
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(shop.provider.clone().serve(listener, CancellationToken::new()));
+    let client = reqwest::Client::new();
+    let json = async |request: reqwest::RequestBuilder| -> serde_json::Value {
+        request.send().await.unwrap().error_for_status().unwrap().json().await.unwrap()
+    };
+    let credentials = serde_json::json!({ "client_id": "shop", "client_secret": "shop-secret" });
+    let token = json(client.post(format!("{url}/tokens")).json(&credentials)).await;
+    let token = token["access_token"].as_str().unwrap();
+    let found = client.get(format!("{url}/authorizations/{order_id}")).bearer_auth(token);
+    let body = serde_json::json!({ "authorization_id": json(found).await["id"] });
+    let refund = client.post(format!("{url}/refunds")).bearer_auth(token).json(&body);
+    json(refund.header("idempotency-key", format!("too-old-{order_id}"))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_whose_money_is_not_held_any_more_is_declined() {
+    let (shop, mut inside) = start_with_inside(&[]).await;
+    for (breaks, payments) in [(BREAK_PAYMENTS, 0), (BREAK_OUTBOX, 1)] {
+        change(&mut inside, breaks).await;
+        let order = shop.place(&[("TEA-001", 2)]).await.unwrap();
+        assert_eq!(order.status(), OrderStatus::Pending);
+        let known = "SELECT COUNT(*) FROM payments WHERE status = 'authorized'";
+        assert_eq!(number(&mut inside, known).await, payments);
+        let_go(&shop, &order.id).await;
+        change(&mut inside, MEND).await;
+        change(&mut inside, OVERDUE).await;
+        becomes(&shop, &order.id, OrderStatus::Declined).await;
+        let request = GetPaymentRequest { order_id: order.id };
+        let payment = shop.payments().get_payment(request).await.unwrap().into_inner();
+        assert_eq!(payment.payment.unwrap().status(), PaymentStatus::Voided);
+    }
+    assert_eq!(totals(&shop)["captured_minor"], 0);
+    assert_eq!(stock(&shop).await, 0);
     shop.finish().await;
 }
 
