@@ -134,6 +134,11 @@ impl Slo {
             Self::Payment => "payment",
         }
     }
+
+    /// In PromQL: whether it is being broken.
+    pub fn is_broken(self) -> String {
+        format!("slo:burn_rate:ratio1m{{slo=\"{}\"}} > 1", self.name())
+    }
 }
 
 /// Seen if this query has a result.

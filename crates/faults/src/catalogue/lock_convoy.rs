@@ -122,8 +122,12 @@ pub(super) const FAULT: Fault = Fault {
          order through.",
     ],
     red_herring: "The payment provider: it is a little slower, but has many servers and uses one.",
-    fix: "Roll back, or hold the lock only for what needs it, and never across a call.",
-    repairs: &[Repair::RollBack(Service::OrderApi)],
+    fix: "Roll back, or hold the lock only for what needs it, and never across a call; then ask the provider \
+          why it has become slow, which was bearable until then.",
+    repairs: &[
+        Repair::RollBack(Service::OrderApi),
+        Repair::Provider(&[("median_ms", "8"), ("sigma", "0.4")]),
+    ],
     incident: Incident {
         what: "Lock contention is one of the amplifiers found behind metastable failures at large \
                companies.",

@@ -1,7 +1,7 @@
 //! Whether what operators did has helped: then the fault is over, without anybody having healed it.
 //!
-//! It has when what the contract says is gone ([`Contract::gone`], or else the witness) and no promise
-//! to the customers was broken for a minute. Nothing counts by itself: a restart after which all is well
+//! It has when what the contract says is gone ([`Contract::gone`], or else the witness) and the promise
+//! that it breaks, if it does, was kept for a minute. Nothing counts by itself: a restart after which all is well
 //! for a while has repaired nothing, and a fault about which nobody did anything is still there.
 
 use std::{
@@ -27,8 +27,6 @@ const PAUSE: Duration = Duration::from_secs(5);
 pub const CALM: Duration = Duration::from_secs(60);
 /// How long Prometheus may take to answer, and the database.
 const PATIENCE: Duration = Duration::from_secs(4);
-/// A promise to the customers that is being broken.
-const BROKEN: &str = "slo:burn_rate:ratio1m > 1";
 /// Events are published, and the exchange has a queue for each of them.
 const ROUTED: &str = "sum(rate(outbox_publishes_total{result=\"confirmed\"}[30s])) > 0 unless on () \
                       (sum(rate(rabbitmq_global_messages_unroutable_dropped_total[30s])) > 0)";
@@ -80,7 +78,7 @@ impl Repairs {
         }
     }
 
-    /// Whether what must be gone is, and no promise is being broken. Where nothing can be seen of the
+    /// Whether what must be gone is, and the promise that it breaks is kept. Where nothing can be seen of the
     /// fault, it is gone if all of it was rolled back.
     async fn is_well(&self, touched: &Touched, database: &Database) -> anyhow::Result<bool> {
         let can_see = |look: &Look| match look {
@@ -94,7 +92,11 @@ impl Repairs {
             Some(Look::Metrics(query)) => self.sees(query).await?,
             Some(Look::Traces(_) | Look::Logs(_) | Look::Grown(_)) => true,
         };
-        Ok(!is_there && !self.sees(BROKEN).await?)
+        let is_broken = match touched.fault.contract.impact {
+            Some(promise) => self.sees(&promise.is_broken()).await?,
+            None => false,
+        };
+        Ok(!is_there && !is_broken)
     }
 
     async fn sees(&self, query: &str) -> anyhow::Result<bool> {

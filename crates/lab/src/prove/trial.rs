@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context as _;
 use faults::{
-    FAULTS, Fault,
+    FAULTS, Fault, Repair,
     contract::{Contract, Look, Sign, WITHIN},
 };
 use serde::Serialize;
@@ -264,8 +264,7 @@ impl Trial {
         let witnessed = sees(stage, &contract.witness, since).await?;
         self.valid |= witnessed;
         if let (Some(slo), Some(false)) = (contract.impact, self.impact) {
-            let burning = format!("slo:burn_rate:ratio1m{{slo=\"{}\"}} > 1", slo.name());
-            self.impact = Some(eyes::value(stage, &burning).await?.is_some());
+            self.impact = Some(eyes::value(stage, &slo.is_broken()).await?.is_some());
         }
         if self.shown_after.is_some() {
             return Ok(());
@@ -324,6 +323,10 @@ impl Trial {
         let (done, mut ticks) = (Instant::now(), ticks());
         while done.elapsed() < fault.contract.recovers_within + NOTICED {
             ticks.tick().await;
+            // Until nobody waits for one any more.
+            if fault.repairs.iter().any(|repair| matches!(repair, Repair::Announce)) {
+                stage.announce_again().await?;
+            }
             if stage.is_repaired(fault.name).await? {
                 self.repaired_after = Some(done.elapsed().as_secs_f64());
                 return Ok(());

@@ -65,15 +65,24 @@ fn index() -> String {
     let mut page = String::from(
         "Derived from the catalogue of faults; do not edit.\n\n# Faults\n\n`just chaos NAME` turns one \
          on, `just heal` turns it off; `just prove NAME` shows that it is what it says. These pages give \
-         the answers away.\n\n| Fault | Layer | Looks like | What it is |\n|---|---|---|---|\n",
+         the answers away.\n\nOne that breaks no promise to the customers costs something that they do \
+         not feel yet (statements, processors, memory, repeated work), or spoils what is known of the \
+         shop; one that no alert is promised for is found by looking, and its page says where.\n\n\
+         | Fault | Layer | Looks like | What it is | Breaks | Alerts |\n|---|---|---|---|---|---|\n",
     );
     for fault in FAULTS {
         let _ = writeln!(
             page,
-            "| [{name}]({name}.md) | {} | {} | {} |",
+            "| [{name}]({name}.md) | {} | {} | {} | {} | {} |",
             fault.layer.name(),
             fault.family.name(),
             fault.summary(),
+            fault.contract.impact.map_or("–", |slo| slo.name()),
+            if fault.contract.fires.is_empty() {
+                "–".into()
+            } else {
+                fault.contract.fires.join(", ")
+            },
             name = fault.name
         );
     }
@@ -176,7 +185,7 @@ fn repairs(fault: &Fault) -> String {
     });
     let shown: String = shown.map(|repair| format!("- {repair}\n")).collect();
     format!(
-        "\nIn the lab, by hand:\n\n{shown}\nIt is over when all has been well for a minute since.\n"
+        "\nIn the lab, by hand:\n\n{shown}\nIt is over when what it did is gone, and what it broke has held, for a minute since.\n"
     )
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_yaml_ng::Value;
 
-use crate::repository;
+use crate::{repository, runbooks};
 
 /// docker-compose.yml, with its anchors put in place.
 #[derive(Deserialize)]
@@ -130,6 +130,33 @@ fn every_port_is_of_the_loopback_and_stands_in_the_example_of_env() {
         let line = setting.replace(":-", "=");
         assert!(example.lines().any(|each| each == line), ".env.example has no {line}");
     }
+}
+
+/// Else it could be written into `.env`, and nothing would change.
+#[test]
+fn every_setting_that_a_runbook_names_reaches_its_service() {
+    const SETTINGS: [&str; 7] = [
+        "WEB_GATEWAY_",
+        "ORDER_API_",
+        "FULFILLMENT_WORKER_",
+        "PAYMENT_PROVIDER_",
+        "BREAKER_",
+        "OTEL_",
+        "LOG_",
+    ];
+    let (stack, mut found) = (repository::read("docker-compose.yml"), 0);
+    for runbook in runbooks::all() {
+        for word in runbook.code_words() {
+            let shouted = word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+            if shouted && SETTINGS.iter().any(|setting| word.starts_with(setting)) {
+                let passed_on = format!("{word}:");
+                let reaches = stack.lines().any(|line| line.trim_start().starts_with(&passed_on));
+                assert!(reaches, "{}: {word} is not in docker-compose.yml", runbook.name);
+                found += 1;
+            }
+        }
+    }
+    assert!(found > 5, "the runbooks name {found} settings");
 }
 
 #[test]

@@ -156,19 +156,19 @@ async fn whatever_operators_do_counts_when_all_is_well_for_long_enough() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_repaired_while_a_promise_is_broken() {
+async fn nothing_is_repaired_while_its_promise_is_broken() {
     let measurer = Measurer::default();
     measurer.broken.store(true, Ordering::Relaxed);
     let prometheus_url = Some(measurer.start().await);
     let world = World { prometheus_url, ..World::empty() };
     let _worker = world.side(Service::FulfillmentWorker).await;
     let desk = world.desk().await;
-    on(&desk, "broken-trace", "").await;
+    on(&desk, "slow-consumer", "").await;
     desk.text(Method::POST, "/releases/fulfillment-worker/rollback", "").await;
     tokio::time::sleep(2 * CALM).await;
-    assert_eq!(status(&desk).await, (vec![], vec!["broken-trace".to_owned()]));
+    assert_eq!(status(&desk).await, (vec![], vec!["slow-consumer".to_owned()]));
     measurer.broken.store(false, Ordering::Relaxed);
-    repaired(&desk, &["broken-trace"]).await;
+    repaired(&desk, &["slow-consumer"]).await;
 }
 
 /// The last change wins: neither a fault that ends takes it back, nor one that comes after it.
