@@ -42,6 +42,17 @@ impl CorrelationId {
         CURRENT.scope(self, work).await
     }
 
+    /// Does `work` under the id of the work in hand, if there is one, wherever that is done.
+    pub fn keep<F: Future>(work: F) -> impl Future<Output = F::Output> + use<F> {
+        let current = Self::current();
+        async move {
+            match current {
+                Some(id) => id.scope(work).await,
+                None => work.await,
+            }
+        }
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -70,7 +81,12 @@ mod tests {
     async fn the_id_is_known_inside_its_scope_only() {
         let id = CorrelationId::make();
         let seen = id.clone().scope(async { CorrelationId::current() }).await;
-        assert_eq!(seen, Some(id));
+        assert_eq!(seen, Some(id.clone()));
         assert_eq!(CorrelationId::current(), None);
+
+        let seen = async || CorrelationId::current();
+        let elsewhere = id.clone().scope(async { tokio::spawn(CorrelationId::keep(seen())).await });
+        assert_eq!(elsewhere.await.unwrap(), Some(id));
+        assert_eq!(CorrelationId::keep(seen()).await, None);
     }
 }

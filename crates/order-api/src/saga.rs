@@ -9,6 +9,7 @@ use std::{panic::resume_unwind, sync::Arc, time::Duration};
 
 use faults::{Seam, Switchboard};
 use instrumentation::{
+    correlation::CorrelationId,
     metrics::Unlisted,
     trace::{FutureExt as _, Span, SpanKind},
 };
@@ -213,7 +214,8 @@ impl Saga {
         &self,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Error> {
-        let work = timeout(HANGS_AFTER, work.with_current_context()).in_current_span();
+        let work = timeout(HANGS_AFTER, work.with_current_context());
+        let work = CorrelationId::keep(work).in_current_span();
         match self.tasks.spawn(work).await.map_err(JoinError::try_into_panic) {
             Ok(done) => done.unwrap_or(Err(Error::Late)),
             Err(Ok(panic)) => resume_unwind(panic),
@@ -236,7 +238,7 @@ impl Saga {
                 tracing::warn!(order_id = %id, error = error.chain(), "cannot {name} yet");
             }
         };
-        self.tasks.spawn(work.in_current_span());
+        self.tasks.spawn(CorrelationId::keep(work).in_current_span());
     }
 }
 

@@ -282,7 +282,7 @@ async fn the_exit_code_says_whether_the_thresholds_were_kept() {
     assert_eq!(json["profile"], "smoke");
     assert_eq!(json["seconds"][0]["offered"].as_u64().map(|offered| offered > 10), Some(true));
 
-    let strict = [&["smoke", "--threshold", "p95=1us"], &QUICK[..]].concat();
+    let strict = [&["smoke"], &QUICK[..], &["--threshold", "p95=1us"]].concat();
     let missed = lab(&url, &strict).await;
     assert_eq!(missed.status.code(), Some(1));
     assert!(text(&missed.stdout).contains("MISSED  p95"), "{}", text(&missed.stdout));
