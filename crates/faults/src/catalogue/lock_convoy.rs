@@ -27,7 +27,7 @@ pub(super) const FAULT: Fault = Fault {
         Parameter {
             name: "provider",
             meaning: "median time of the payment provider meanwhile, in milliseconds",
-            default: 430.0,
+            default: 460.0,
             min: 0.0,
             max: 5000.0,
         },
