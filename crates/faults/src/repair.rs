@@ -11,7 +11,7 @@ pub enum Repair {
     Reset(Service, &'static [&'static str]),
     /// A service runs the release before its last one.
     RollBack(Service),
-    /// A service is started again.
+    /// A service is started again: its container, or its process in the lab of `cargo run`.
     Restart(Service),
     /// The payment provider is asked to be as it was: settings as of `lab provider set`.
     Provider(&'static [(&'static str, &'static str)]),
@@ -32,7 +32,7 @@ impl fmt::Display for Repair {
             Self::RollBack(service) => write!(f, "just rollback {}", service.name()),
             Self::Restart(service) => {
                 let name = service.name();
-                write!(f, "docker compose restart {name} || pkill -f {name}")
+                write!(f, "docker compose restart {name} || pkill -f 'with-parent {name}'")
             }
             Self::Provider(settings) => {
                 f.write_str("just provider")?;

@@ -10,7 +10,6 @@ use axum::{
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-
 use tokio::runtime::Handle;
 
 use crate::{

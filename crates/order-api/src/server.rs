@@ -135,3 +135,23 @@ async fn follow(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_cannot_accept_does_not_try_again_at_once() {
+        let started = Instant::now();
+        let none =
+            stream::iter([(); 10]).map(|()| io::Result::<()>::Err(io::ErrorKind::Other.into()));
+        assert_eq!(
+            none.then(patiently).filter(|it| std::future::ready(it.is_err())).count().await,
+            10
+        );
+        assert_eq!(started.elapsed(), 10 * ACCEPT_PAUSE);
+    }
+}

@@ -12,13 +12,7 @@ use std::{
 
 use ::provider::Provider;
 use anyhow::{Context as _, ensure};
-use contract::topology::{FULFILLMENT_QUEUE, ORDER_PLACED_KEY, ORDERS_EXCHANGE};
 use faults::Action;
-use lapin::{
-    BasicProperties, Channel,
-    options::{BasicAckOptions, BasicPublishOptions, QueueBindOptions},
-    types::FieldTable,
-};
 use tokio::{
     sync::{Mutex, MutexGuard},
     time::{Instant, MissedTickBehavior, interval, timeout},
@@ -27,8 +21,8 @@ use uuid::Uuid;
 
 use super::{
     bends::Bends,
+    broker,
     database::{self, Database},
-    dead_letters,
     ledger::Ledger,
     queues::Queues,
 };
@@ -56,8 +50,6 @@ const LEASE: Duration = Duration::from_secs(15);
 const BROKER: &str = "the broker";
 const DATABASE: &str = "the database";
 const PROXY: &str = "the way to the database";
-/// What no reader of orders can read: cut off in the middle.
-const TORN: &[u8] = br#"{"order_id":"01980000-0000-7000-8000-0000000000"#;
 
 /// What was done, and how to undo it.
 #[derive(Debug, Default)]
@@ -324,14 +316,14 @@ async fn apply(action: &Action, reach: Reach<'_>) -> anyhow::Result<Option<Undo>
         Action::Publish(count) => {
             let channel = reach.queues.channel().await?;
             // What was sent cannot be called back: whatever the broker says, it is not sent again.
-            match timeout(PATIENCE, publish(*count, &channel)).await {
+            match timeout(PATIENCE, broker::publish(*count, &channel)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::warn!("perhaps not all is published: {error:#}"),
                 Err(_) => tracing::warn!("perhaps not all is published: it takes too long"),
             }
             Ok(Some(Undo::Bury { left: *count, tries: 0 }))
         }
-        Action::Unbind => unbind(reach.queues).await.map(|()| Some(Undo::Bind)),
+        Action::Unbind => broker::unbind(reach.queues).await.map(|()| Some(Undo::Bind)),
         Action::Lengthen { .. } => lengthen(action, reach).await.map(|()| Some(Undo::Shorten)),
         Action::Database(deed) => {
             reach.database.apply(*deed).await.map(|done| Some(Undo::Database(done)))
@@ -362,10 +354,10 @@ impl Undo {
 
     async fn undo(&mut self, reach: Reach<'_>) -> anyhow::Result<()> {
         match self {
-            Self::Bind => bind(reach.queues).await,
+            Self::Bind => broker::bind(reach.queues).await,
             Self::Bury { left, tries } => {
                 *tries += 1;
-                bury(reach.queues, left).await?;
+                broker::bury(reach.queues, left).await?;
                 // Somebody else may have found them first.
                 ensure!(*left == 0 || *tries > TRIES, "{left} of the published are still about");
                 Ok(())
@@ -381,56 +373,4 @@ async fn lengthen(action: &Action, reach: Reach<'_>) -> anyhow::Result<()> {
     let Action::Lengthen { latency_ms, jitter_ms } = *action else { return Ok(()) };
     let for_ms = u64::try_from(LEASE.as_millis()).context("a lease is no age")?;
     reach.proxy.set(Wanted { latency_ms, jitter_ms, for_ms }).await
-}
-
-/// Takes the messages that nobody can read out of the dead letters, and leaves all others there; counts
-/// how many are left of them elsewhere.
-async fn bury(queues: &Queues, left: &mut u32) -> anyhow::Result<()> {
-    let channel = queues.channel().await?;
-    while let Some(letter) = dead_letters::take(&channel).await? {
-        if letter.delivery.data == TORN {
-            letter.ack(BasicAckOptions::default()).await.context("cannot remove a dead letter")?;
-            *left = left.saturating_sub(1);
-        }
-    }
-    // What was taken and not acknowledged goes back to its place.
-    channel.close(200, "done".into()).await.context("cannot put back what was looked at")
-}
-
-async fn publish(count: u32, channel: &Channel) -> anyhow::Result<()> {
-    for _ in 0..count {
-        let properties = BasicProperties::default()
-            .with_content_type("application/json".into())
-            .with_delivery_mode(2)
-            .with_message_id(Uuid::new_v4().to_string().into());
-        let (queue, options) = (FULFILLMENT_QUEUE.into(), BasicPublishOptions::default());
-        let published = channel.basic_publish("".into(), queue, options, TORN, properties).await;
-        published.context("cannot publish a message")?;
-    }
-    channel.close(200, "published".into()).await.context("cannot publish a message")
-}
-
-async fn unbind(queues: &Queues) -> anyhow::Result<()> {
-    let channel = queues.channel().await?;
-    let [queue, exchange, key] = binding();
-    channel
-        .queue_unbind(queue.into(), exchange.into(), key.into(), FieldTable::default())
-        .await
-        .context("cannot unbind the queue")?;
-    channel.close(200, "done".into()).await.context("cannot unbind the queue")
-}
-
-async fn bind(queues: &Queues) -> anyhow::Result<()> {
-    let channel = queues.channel().await?;
-    let [queue, exchange, key] = binding();
-    let options = QueueBindOptions::default();
-    channel
-        .queue_bind(queue.into(), exchange.into(), key.into(), options, FieldTable::default())
-        .await
-        .context("cannot bind the queue")?;
-    channel.close(200, "done".into()).await.context("cannot bind the queue")
-}
-
-fn binding() -> [&'static str; 3] {
-    [FULFILLMENT_QUEUE, ORDERS_EXCHANGE, ORDER_PLACED_KEY]
 }

@@ -7,6 +7,7 @@
 mod announcements;
 mod answer;
 mod bends;
+mod broker;
 mod catalogue;
 mod chaos;
 mod config;

@@ -177,7 +177,7 @@ async fn a_stall_is_seen_by_everyone_who_came_meanwhile() {
     let (_shop, url) = Shop::open(manners).await;
     let times = ask_in_turn(&url, lasts).await;
     let p95 = times[times.len() * 95 / 100];
-    assert!(p95 < Duration::from_millis(500), "{p95:?}");
+    assert!(p95 < quantile(0.8), "{p95:?}");
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ const SETTINGS: [(&str, &str); 1] = [("LAB_CANARY", "true")];
 
 mod embedded {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    #[ignore = "bears nobody beside it; run it by itself"]
+    #[ignore = "bears nobody beside it; ./test runs it by itself"]
     async fn after_all_faults_every_order_is_at_its_end_and_all_adds_up() {
         super::adds_up(super::World::embedded_with(&super::SETTINGS).await).await;
     }

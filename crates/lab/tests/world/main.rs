@@ -17,6 +17,7 @@ mod shop;
 mod traces;
 mod trading;
 mod watch;
+mod whole;
 
 /// A number that whoever runs the test has set.
 #[expect(clippy::disallowed_methods, reason = "a test has no command line of its own")]

@@ -5,10 +5,12 @@
 //!
 //! - `provider`: the provider over HTTP, with all that keeps its trouble from becoming ours.
 //! - `problem`: why it did not answer, and what that says of it.
+//! - `answer`: what it says.
 //! - `access`: the key to it, which expires.
 //! - `rpc`: the calls of the contract.
 
 mod access;
+mod answer;
 mod problem;
 mod provider;
 mod rpc;
@@ -17,8 +19,8 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use self::answer::{Authorization, Captured, Reversed};
 pub use self::problem::Problem;
-use self::provider::{Authorization, Captured, Reversed};
 pub(crate) use self::{
     access::Credentials,
     provider::{Admitted, Charge, Provider, Settings},

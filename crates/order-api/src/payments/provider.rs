@@ -22,7 +22,7 @@ use resilience::{
     breaker::{self, Permit},
     budget,
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 use tokio::{
     sync::Semaphore,
@@ -31,8 +31,8 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
-    PaymentStatus,
     access::{Access, Credentials},
+    answer::{Authorization, Body, Captured, Reversal, Reversed, is_final},
     problem::Problem,
 };
 use crate::{
@@ -78,91 +78,6 @@ pub(crate) struct Charge {
     pub(crate) amount_minor: i64,
     pub(crate) currency: String,
     pub(crate) payment_method: String,
-}
-
-/// What the provider said to a charge.
-#[derive(Debug)]
-pub(crate) struct Authorization {
-    pub(crate) id: String,
-    pub(crate) status: PaymentStatus,
-    pub(crate) decline_reason: Option<String>,
-}
-
-/// What taking held money came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Captured {
-    Taken,
-    /// It was let go.
-    Closed,
-}
-
-/// What giving money back came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reversed {
-    Voided,
-    Refunded,
-}
-
-#[derive(Deserialize)]
-struct Body {
-    id: String,
-    status: Decision,
-    decline_reason: Option<String>,
-    /// Whether it was authorized and has been let go since.
-    #[serde(default)]
-    voided: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Decision {
-    Authorized,
-    Declined,
-}
-
-#[derive(Deserialize)]
-struct Reversal {
-    kind: Kind,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Kind {
-    Void,
-    Refund,
-}
-
-impl From<Body> for Authorization {
-    fn from(Body { id, status, decline_reason, voided }: Body) -> Self {
-        let status = match status {
-            Decision::Authorized if voided => PaymentStatus::Voided,
-            Decision::Authorized => PaymentStatus::Authorized,
-            Decision::Declined => PaymentStatus::Declined,
-        };
-        Self { id, status, decline_reason }
-    }
-}
-
-impl Authorization {
-    /// The provider does not take the charge as it is, and would not the next time.
-    fn refused() -> Self {
-        let decline_reason = Some("refused".to_owned());
-        Self { id: String::new(), status: PaymentStatus::Declined, decline_reason }
-    }
-}
-
-/// Whether an answer to a charge is the same however often it is sent: the provider has understood
-/// it and takes fault with it. Not if the key, the address or the moment is at fault.
-fn is_final(status: StatusCode) -> bool {
-    let may_change = [
-        StatusCode::UNAUTHORIZED,
-        StatusCode::FORBIDDEN,
-        StatusCode::NOT_FOUND,
-        StatusCode::REQUEST_TIMEOUT,
-        StatusCode::CONFLICT,
-        StatusCode::TOO_MANY_REQUESTS,
-    ];
-    status.is_client_error() && !may_change.contains(&status)
 }
 
 impl Provider {
@@ -248,10 +163,7 @@ impl Provider {
             let request =
                 self.post("/refunds", order_id, &json!({"authorization_id": authorization}));
             let answer = self.send(Operation::Refund, self.admit()?, request).await;
-            Ok(match answer.map_err(Problem::or_unknown)?.json::<Reversal>().await?.kind {
-                Kind::Void => Reversed::Voided,
-                Kind::Refund => Reversed::Refunded,
-            })
+            Ok(answer.map_err(Problem::or_unknown)?.json::<Reversal>().await?.into())
         })
         .await
     }
@@ -408,6 +320,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::payments::PaymentStatus;
 
     const LIMIT: Duration = Duration::from_millis(500);
 

@@ -8,7 +8,9 @@ use contract::{
 };
 use faults::Seam;
 use instrumentation::trace::{Carried, KeyValue, Span, SpanKind, attribute};
-use lapin::{BasicProperties, Confirmation, options::BasicPublishOptions};
+use lapin::{
+    BasicProperties, Confirmation, message::BasicReturnMessage, options::BasicPublishOptions,
+};
 use tokio::time::timeout;
 use tracing::Instrument as _;
 
@@ -77,27 +79,27 @@ impl Relay {
                     return Published::TimedOut.into();
                 }
             };
-        let returned = returned.and_then(|message| {
-            let id = message.delivery.properties.message_id().as_ref()?.to_string();
-            if id == event.id.to_string() {
+        let id = |message: &BasicReturnMessage| {
+            Some(message.delivery.properties.message_id().as_ref()?.to_string())
+        };
+        let own = event.id.to_string();
+        let outcome = match (&returned, acked) {
+            (Some(message), _) if id(message).as_ref() == Some(&own) => {
                 tracing::warn!(reason = %message.reply_text, "event returned");
+                Published::Returned
             }
-            Some(id)
-        });
-        let outcome = match acked {
-            _ if returned.as_deref() == Some(event.id.to_string().as_str()) => Published::Returned,
-            true => {
+            (_, true) => {
                 let delay = (now() - event.created_at).to_std().unwrap_or_default();
                 self.metrics.outbox_delay_seconds.record((), delay);
                 tracing::info!("event published");
                 Published::Confirmed
             }
-            false => {
+            (_, false) => {
                 tracing::warn!("event refused");
                 Published::Nacked
             }
         };
-        Sent { outcome, returned }
+        Sent { outcome, returned: returned.as_ref().and_then(id) }
     }
 }
 

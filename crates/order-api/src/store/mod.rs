@@ -11,7 +11,7 @@
 
 // First, for its macro.
 #[macro_use]
-mod session;
+mod statement;
 mod again;
 mod database;
 mod due;
@@ -24,6 +24,7 @@ mod payments;
 mod placing;
 mod reading;
 mod sample;
+mod session;
 mod stock;
 mod users;
 

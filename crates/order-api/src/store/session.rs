@@ -1,22 +1,22 @@
 //! A pooled connection and a transaction on it, both measured.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use faults::{Seam, Switchboard};
-use instrumentation::trace::{KeyValue, Span, SpanKind, attribute};
+use faults::Switchboard;
+use instrumentation::trace::{Span, SpanKind};
 use sqlx::{
     Connection as _, PgConnection, Postgres, Sqlite, SqliteConnection, Transaction,
     pool::PoolConnection,
 };
 use tokio::time::timeout;
 
-use super::database::{Database, Turn, Turns};
+use super::{
+    database::{Database, Turn, Turns},
+    statement::{Busy, Running, kind},
+};
 use crate::{
     error::Error,
     metrics::{Metrics, Query},
@@ -25,50 +25,8 @@ use crate::{
 /// The databases, as OpenTelemetry calls them.
 const POSTGRES: &str = "postgresql";
 const SQLITE: &str = "sqlite";
-/// What is told of a statement of which everything is told.
-const ROWS_TOLD: u64 = 40;
-const ROW_BYTES: u64 = 8192;
 /// How long a connection may take to be well enough to be used again; it is closed then.
 const RETURNED_AFTER: Duration = Duration::from_secs(5);
-
-/// Runs a statement on whichever database a [`Link`] leads to, and times it under its name:
-/// `statement!(link, GetOrder, fetch_one, sqlx::query_as(…).bind(id))`. `execute` comes to the
-/// number of rows it touched.
-macro_rules! statement {
-    ($link:expr, $query:ident, execute, $statement:expr) => {
-        statement!($link, $query, on => async {
-            $statement.execute(on).await.map(|done| done.rows_affected())
-        })
-    };
-    ($link:expr, $query:ident, $fetch:ident, $statement:expr) => {
-        statement!($link, $query, on => $statement.$fetch(on))
-    };
-    ($link:expr, $query:ident, $on:ident => $running:expr) => {{
-        let running = $crate::store::session::Running::begin(
-            $crate::metrics::Query::$query,
-            $link.connection.system(),
-            $link.busy,
-            $link.faults,
-        );
-        let turn = match $link.turns {
-            Some(turns) => turns.next().await,
-            None => None,
-        };
-        let outcome = match &mut $link.connection {
-            $crate::store::session::Borrowed::Postgres(connection) => {
-                let $on = &mut **connection;
-                $running.await
-            }
-            $crate::store::session::Borrowed::Sqlite(connection) => {
-                let $on = &mut **connection;
-                $running.await
-            }
-        };
-        drop(turn);
-        running.ended($link.metrics, &outcome);
-        outcome
-    }};
-}
 
 /// A connection of either kind, returned to its pool when it is dropped.
 #[derive(Debug)]
@@ -93,10 +51,6 @@ impl Connection {
         }
     }
 }
-
-/// Whether a statement runs on a connection just now.
-#[derive(Debug, Default)]
-pub(super) struct Busy(AtomicBool);
 
 /// A connection for one call. If the call is dropped while a statement runs, Postgres is told by
 /// closing the connection: given back to the pool, it would be waited for until the statement ends,
@@ -141,67 +95,6 @@ pub(super) struct Unit<'c> {
 enum Open<'c> {
     Postgres(Transaction<'c, Postgres>),
     Sqlite(Transaction<'c, Sqlite>),
-}
-
-/// A statement that runs: measured, and a span of the trace in hand.
-pub(super) struct Running<'c> {
-    busy: &'c Busy,
-    faults: &'c Switchboard,
-    query: Query,
-    started: Instant,
-    span: Span,
-}
-
-impl<'c> Running<'c> {
-    pub(super) fn begin(
-        query: Query,
-        system: &'static str,
-        busy: &'c Busy,
-        faults: &'c Switchboard,
-    ) -> Self {
-        busy.0.store(true, Ordering::Relaxed);
-        let span = Span::part(SpanKind::Client, query.as_str(), || {
-            vec![
-                KeyValue::new(attribute::DB_SYSTEM_NAME, system),
-                KeyValue::new(attribute::DB_NAMESPACE, "shop"),
-                KeyValue::new(attribute::DB_QUERY_SUMMARY, query.as_str()),
-            ]
-        });
-        Self { busy, faults, query, started: Instant::now(), span }
-    }
-
-    pub(super) fn ended<T>(self, metrics: &Metrics, outcome: &sqlx::Result<T>) {
-        self.busy.0.store(false, Ordering::Relaxed);
-        metrics.db_statement_duration_seconds.record(self.query, self.started.elapsed());
-        // No row is an answer.
-        if let Err(error) = outcome
-            && !matches!(error, sqlx::Error::RowNotFound)
-        {
-            self.span.fail(kind(error), "");
-        }
-        // The other way: all that can be said of it is.
-        if self.faults.detours(Seam::RunStatement) {
-            self.tell();
-        }
-    }
-
-    fn tell(&self) {
-        let (query, rows) = (self.query.as_str(), ROWS_TOLD);
-        for row in 1..=rows {
-            let (bytes, micros) = (row * ROW_BYTES, self.started.elapsed().as_micros() as u64);
-            tracing::info!(query, row, rows, bytes, micros, "statement row");
-        }
-    }
-}
-
-/// An error by SQLSTATE, as the database says it, or in few words.
-fn kind(error: &sqlx::Error) -> String {
-    match error {
-        sqlx::Error::Database(error) => error.code().unwrap_or_default().into_owned(),
-        sqlx::Error::PoolTimedOut => "pool_timed_out".to_owned(),
-        sqlx::Error::Io(_) => "connection".to_owned(),
-        _ => "other".to_owned(),
-    }
 }
 
 impl Borrowed<'_> {
@@ -294,7 +187,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.connection.give_back(self.busy.0.load(Ordering::Relaxed));
+        self.connection.give_back(self.busy.is());
         if let Some(since) = self.since {
             self.metrics.db_pool_use_duration_seconds.record((), since.elapsed());
         }
@@ -344,7 +237,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::store::Store;
+    use crate::store::{HANGS_AFTER, Store};
 
     /// By themselves and in transactions. On one thread, where nobody sees a writer between two steps.
     #[tokio::test]
@@ -392,19 +285,43 @@ mod tests {
         assert!(!came.iter().enumerate().any(far), "{came:?}");
     }
 
-    /// One place, and whoever had it gives it back to a database that says nothing any more.
-    #[tokio::test]
-    async fn a_connection_that_nobody_answers_on_does_not_keep_its_place() {
-        if testbed::left_out(Server::available()) {
-            return;
-        }
+    /// A store with one place, on a Postgres that can be made to hang.
+    async fn behind_a_gate() -> (Server, Gate, Store) {
         let server = Server::start().await.unwrap();
         let gate = Gate::before(&server.url()).await.unwrap();
         let registry = Registry::new("order-api", &[Metrics::CATALOGUE]);
         let (metrics, patience) = (Metrics::register(&registry), Duration::from_secs(1));
         let store = Store::new(&gate.url().parse().unwrap(), 1, patience, metrics, Arc::default());
         store.open().await.unwrap();
+        (server, gate, store)
+    }
 
+    /// The first users are looked for on the one connection that watches the database, too.
+    #[tokio::test]
+    async fn whoever_looks_for_users_on_a_connection_that_hangs_gives_it_up() {
+        if testbed::left_out(Server::available()) {
+            return;
+        }
+        let (_server, gate, store) = behind_a_gate().await;
+        assert!(!store.has_users().await.unwrap());
+        eventually(RETURNED_AFTER, "it is idle", async || {
+            (store.watched.connections() == (1, 1)).then_some(())
+        })
+        .await;
+        gate.shut();
+        let looked = timeout(2 * HANGS_AFTER, store.has_users()).await;
+        assert!(matches!(looked, Ok(Err(Error::Late))), "{looked:?}");
+        gate.open();
+        eventually(HANGS_AFTER, "its place", async || store.has_users().await.ok()).await;
+    }
+
+    /// One place, and whoever had it gives it back to a database that says nothing any more.
+    #[tokio::test]
+    async fn a_connection_that_nobody_answers_on_does_not_keep_its_place() {
+        if testbed::left_out(Server::available()) {
+            return;
+        }
+        let (_server, gate, store) = behind_a_gate().await;
         let session = store.session().await.unwrap();
         gate.shut();
         drop(session);

@@ -13,6 +13,15 @@ const NOBODY: &str = "amqp://guest:guest@127.0.0.1:1/%2f";
 /// Far less than the limit of a statement that somebody waits for.
 const MOMENT: Duration = Duration::from_secs(8);
 
+/// A shop on a Postgres, and a way around it, into its database.
+async fn start() -> (Postgres, Shop, PgPool) {
+    let server = Postgres::start().await.unwrap();
+    let shop = Shop::start_on(&server.url(), NOBODY, tempfile::tempdir().unwrap()).await;
+    shop.becomes_ready(true).await;
+    let pool = PgPool::connect(&server.url()).await.unwrap();
+    (server, shop, pool)
+}
+
 /// Statements of order-api that wait for a lock.
 async fn waiting(pool: &PgPool) -> i64 {
     let count = "SELECT COUNT(*) FROM pg_stat_activity
@@ -26,12 +35,9 @@ async fn a_client_that_leaves_while_its_order_is_confirmed_leaves_nothing_half_d
     if testbed::left_out(Postgres::available()) {
         return;
     }
-    let server = Postgres::start().await.unwrap();
-    let shop = Shop::start_on(&server.url(), NOBODY, tempfile::tempdir().unwrap()).await;
-    shop.becomes_ready(true).await;
+    let (_server, shop, pool) = start().await;
     let slow = Behaviour { median: MOMENT / 16, sigma: 0.0, ..shop.provider.behaviour() };
     shop.provider.set_behaviour(slow);
-    let pool = PgPool::connect(&server.url()).await.unwrap();
     let mut calls = shop.calls.clone();
     let order = crate::shop::cart("ada", &[("TEA-001", 1)]);
     let call = tokio::spawn(async move { calls.place_order(order).await });
@@ -63,10 +69,7 @@ async fn a_client_that_hangs_up_leaves_no_statement_running() {
     if testbed::left_out(Postgres::available()) {
         return;
     }
-    let server = Postgres::start().await.unwrap();
-    let shop = Shop::start_on(&server.url(), NOBODY, tempfile::tempdir().unwrap()).await;
-    shop.becomes_ready(true).await;
-    let pool = PgPool::connect(&server.url()).await.unwrap();
+    let (_server, shop, pool) = start().await;
     let mut other = pool.begin().await.unwrap();
     let lock = "SELECT 1 FROM products WHERE sku = 'TEA-001' FOR UPDATE";
     sqlx::query(lock).execute(&mut *other).await.unwrap();

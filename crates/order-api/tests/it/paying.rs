@@ -256,7 +256,7 @@ async fn payments_answer_for_themselves() {
     for bad in [
         AuthorizeRequest { order_id: "7".to_owned(), ..authorize.clone() },
         AuthorizeRequest { amount_minor: -1, ..authorize.clone() },
-        AuthorizeRequest { currency: "XXX".to_owned(), ..authorize.clone() },
+        AuthorizeRequest { currency: "USD".to_owned(), ..authorize.clone() },
         AuthorizeRequest { payment_method: String::new(), ..authorize.clone() },
     ] {
         let refused = payments.authorize(bad.clone()).await.unwrap_err();
@@ -409,6 +409,20 @@ async fn an_order_whose_money_is_not_held_any_more_is_declined() {
     }
     assert_eq!(totals(&shop)["captured_minor"], 0);
     assert_eq!(stock(&shop).await, 0);
+    shop.finish().await;
+}
+
+/// Replicas do not agree on what time it is, and clocks are set back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_order_came_to_does_not_depend_on_clocks() {
+    let (shop, mut inside) = start_with_inside(&[]).await;
+    let refused = shop.calls.clone().place_order(keyed("k-1", "card-declined")).await.unwrap_err();
+    assert_eq!(reason(&refused), Reason::PaymentDeclined);
+    let earlier = "UPDATE order_history SET at = '2001-01-01 00:00:00+00:00' \
+                   WHERE status = 'declined'";
+    change(&mut inside, earlier).await;
+    let again = shop.calls.clone().place_order(keyed("k-1", "card-declined")).await.unwrap_err();
+    assert_eq!(reason(&again), Reason::PaymentDeclined);
     shop.finish().await;
 }
 

@@ -1,24 +1,33 @@
 //! A lab of its own for trials, with Prometheus and customers, on free ports.
+//!
+//! - [`servers`]: what it uses of others.
+//! - `repair`: what operators do in it.
+//! - `told`: what a learner can read in it.
+
+mod repair;
+mod servers;
+mod told;
 
 use std::{
     collections::BTreeMap,
     fs,
-    net::TcpListener,
     process::{Child, Command, Stdio},
     sync::Mutex,
     time::Duration,
 };
 
-use anyhow::{Context as _, bail, ensure};
-use faults::{Fault, Needs, Repair, contract::Sql};
+use anyhow::{Context as _, bail};
+use faults::contract::Sql;
 use order_api::config::DatabaseUrl;
 use reqwest::Client;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
-use testbed::{Postgres, RabbitMq};
+use testbed::{Postgres, RabbitMq, free_port};
 use tokio::time::{Instant, sleep};
 
+use self::servers::Used;
+pub(super) use self::servers::{Kind, Servers};
 use crate::desk::database::Connection;
 
 /// Journeys that customers begin per second: enough to see a ratio within half a minute.
@@ -30,8 +39,6 @@ const WARM: Duration = Duration::from_secs(150);
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long it may take to end.
 const DRAIN: Duration = Duration::from_secs(30);
-/// Traces that are looked at step by step for what they give away: so many that failed, and so many.
-const TOLD_WHOLE: usize = 50;
 /// How often it is looked whether it is up.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -50,42 +57,6 @@ const PORTS: [&str; 12] = [
     "--order-api-canary-port",
     "--order-api-canary-side-port",
 ];
-
-/// The log files of the services, and that of order-api's second replica.
-const LOGS: [&str; 4] =
-    ["web-gateway.log", "order-api.log", "fulfillment-worker.log", "order-api-canary.log"];
-
-/// What labs use of others.
-#[derive(Clone, Debug)]
-pub(super) enum Servers {
-    /// These, or what is embedded.
-    At { database: Option<String>, broker: Option<String> },
-    /// A private Postgres and RabbitMQ for each that needs them; else what is embedded.
-    AsNeeded,
-    /// The same for each.
-    Private,
-    /// There is a lab already, and this is its database.
-    Running { desk: String, prometheus: String, database: Option<String> },
-}
-
-/// What there must be in a lab for some faults, and not for others.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Kind {
-    /// order-api runs twice.
-    canary: bool,
-    /// It has a private Postgres and RabbitMQ.
-    private: bool,
-}
-
-/// What one lab uses of others.
-#[derive(Debug, Default)]
-struct Used {
-    database: Option<String>,
-    broker: Option<String>,
-    rabbitmq_metrics: Option<String>,
-    /// Those that are nobody else's; they end with the lab.
-    private: Option<(Postgres, RabbitMq)>,
-}
 
 /// A lab that ends with its stage.
 #[derive(Debug)]
@@ -133,7 +104,7 @@ impl Stage {
         let canary = kind.canary;
         let used = Used::of(servers, kind).await?;
         let folder = tempfile::tempdir().context("cannot create a folder for a lab")?;
-        let ports = free_ports().context("cannot find free ports")?;
+        let ports = PORTS.map(|_| free_port());
         let screen =
             fs::File::create(folder.path().join("screen")).context("cannot create a file")?;
         let process =
@@ -248,48 +219,6 @@ impl Stage {
         Connection::open(&url).await.context("cannot connect to the shop's database")
     }
 
-    /// Does something about a fault as a learner does.
-    pub(super) async fn repair(&self, repair: &Repair) -> anyhow::Result<()> {
-        let desk = &self.desk;
-        let form = |settings: Vec<(&str, &str)>| {
-            let settings = settings.iter().map(|(name, value)| format!("{name}={value}"));
-            settings.collect::<Vec<_>>().join("&")
-        };
-        let request = match repair {
-            Repair::Reset(service, names) => {
-                let given = names.iter().map(|name| (*name, "default")).collect();
-                self.client.put(format!("{desk}/settings/{}", service.name())).body(form(given))
-            }
-            Repair::RollBack(service) => {
-                self.client.post(format!("{desk}/releases/{}/rollback", service.name()))
-            }
-            Repair::Provider(settings) => {
-                self.client.put(format!("{desk}/provider")).body(form(settings.to_vec()))
-            }
-            Repair::Announce => return self.announce_again().await,
-            Repair::Restart(service) => return self.restart(service.name()),
-            Repair::Run(Sql { postgres, sqlite }) => {
-                let there = |sql: &'static str| Some(sql).filter(|sql| !sql.is_empty());
-                let (postgres, sqlite) = (there(postgres), there(sqlite));
-                let mut connection = self.connect().await?;
-                connection.run(postgres.as_slice(), sqlite.as_slice()).await?;
-                return Ok(());
-            }
-        };
-        request.send().await?.error_for_status().with_context(|| format!("cannot do: {repair}"))?;
-        Ok(())
-    }
-
-    /// Ends a service of a lab of its own, which starts it again.
-    fn restart(&self, service: &str) -> anyhow::Result<()> {
-        let own =
-            self.own.as_ref().context("a service can be restarted in a lab of its own alone")?;
-        let parent = own.process.id().to_string();
-        let ended = Command::new("pkill").args(["-P", &parent, "-f", service]).status();
-        ensure!(ended.context("cannot run pkill")?.success(), "there is no {service} to restart");
-        Ok(())
-    }
-
     /// Whether operators have repaired this fault, as the desk sees it.
     pub(super) async fn is_repaired(&self, name: &str) -> anyhow::Result<bool> {
         let status = self.get("/chaos/status", &[]).await?;
@@ -309,48 +238,6 @@ impl Stage {
         let request = self.client.post(format!("{}/announcements", self.desk));
         request.send().await?.error_for_status().context("cannot announce orders again")?;
         Ok(())
-    }
-
-    /// Everything that a learner can read: metrics, logs, traces, and what the shop answers.
-    pub(super) async fn told(&self) -> anyhow::Result<String> {
-        let mut told = String::new();
-        for side in &self.sides {
-            told += &self.client.get(format!("{side}/metrics")).send().await?.text().await?;
-        }
-        told += &self.get("/logs", &[("limit", "10000")]).await?.to_string();
-        let traces = self.get("/traces", &[("limit", "10000")]).await?;
-        told += &traces.to_string();
-        // Those that failed, and the last ones, with all their steps.
-        let all = traces["traces"].as_array().map_or(&[][..], Vec::as_slice);
-        let failed = all.iter().filter(|trace| trace["error"] == true).take(TOLD_WHOLE);
-        for trace in failed.chain(all.iter().take(TOLD_WHOLE)) {
-            let id = trace["trace_id"].as_str().unwrap_or_default();
-            // The oldest may have made room since.
-            if let Ok(trace) = self.get(&format!("/traces/{id}"), &[]).await {
-                told += &trace.to_string();
-            }
-        }
-        if let Some(shop) = &self.shop {
-            let orders = format!("{shop}/orders");
-            let asked = [
-                self.client.get(format!("{shop}/products")),
-                self.client.get(&orders),
-                self.client.get(format!("{orders}/none")),
-                self.client.post(&orders).body("{}").header("content-type", "application/json"),
-            ];
-            for request in asked {
-                let answer = request.send().await?;
-                told += &format!("{:?}", answer.headers());
-                told += &answer.text().await?;
-            }
-        }
-        let files = self.own.iter().flat_map(|own| walk(own.folder.path()));
-        for entry in files {
-            if LOGS.iter().any(|name| entry.ends_with(name)) {
-                told += &fs::read_to_string(entry).unwrap_or_default();
-            }
-        }
-        Ok(told)
     }
 
     /// Ends it, while others go on.
@@ -397,61 +284,6 @@ impl Drop for Own {
     }
 }
 
-impl Kind {
-    /// How long a trial in such a lab takes, in some unit: what waits in Postgres is slow to recover.
-    pub(super) fn weight(self) -> usize {
-        if self.private { 2000 } else { 1000 }
-    }
-}
-
-impl Servers {
-    /// The kind of lab in which this fault can be turned on.
-    pub(super) fn kind(&self, fault: &Fault) -> Kind {
-        let canary = fault.needs_canary();
-        match self {
-            Self::At { .. } => Kind { canary, private: false },
-            Self::AsNeeded => Kind { canary, private: fault.needs() > Needs::Database },
-            Self::Private => Kind { canary, private: true },
-            // It is what it is.
-            Self::Running { .. } => Kind::default(),
-        }
-    }
-}
-
-impl Used {
-    async fn of(servers: &Servers, kind: Kind) -> anyhow::Result<Self> {
-        match servers {
-            Servers::At { database, broker } => {
-                Ok(Self { database: database.clone(), broker: broker.clone(), ..Self::default() })
-            }
-            // It has what it uses.
-            Servers::Running { .. } => Ok(Self::default()),
-            Servers::AsNeeded | Servers::Private if !kind.private => Ok(Self::default()),
-            Servers::AsNeeded | Servers::Private => {
-                let postgres = Postgres::start().await?;
-                let rabbitmq = RabbitMq::start().await?;
-                let metrics = rabbitmq.metrics_url();
-                Ok(Self {
-                    database: Some(postgres.url()),
-                    broker: Some(rabbitmq.url()),
-                    rabbitmq_metrics: metrics.strip_prefix("http://").map(str::to_owned),
-                    private: Some((postgres, rabbitmq)),
-                })
-            }
-        }
-    }
-
-    fn arguments(&self) -> impl Iterator<Item = &str> {
-        let all = [
-            ("--database-url", &self.database),
-            ("--amqp-url", &self.broker),
-            ("--rabbitmq-metrics", &self.rabbitmq_metrics),
-        ];
-        let given = all.into_iter().filter_map(|(flag, value)| Some([flag, value.as_deref()?]));
-        given.flatten()
-    }
-}
-
 fn database(url: Option<&str>) -> anyhow::Result<Option<DatabaseUrl>> {
     let url = url.map(str::parse);
     url.transpose().map_err(|error: String| anyhow::anyhow!("--database-url: {error}"))
@@ -460,18 +292,6 @@ fn database(url: Option<&str>) -> anyhow::Result<Option<DatabaseUrl>> {
 fn client() -> anyhow::Result<Client> {
     let client = Client::builder().no_proxy().timeout(Duration::from_secs(30)).build();
     client.context("cannot make an HTTP client")
-}
-
-/// Ports that are free now, all of them found before one is let go.
-fn free_ports() -> std::io::Result<[u16; PORTS.len()]> {
-    let mut held = Vec::new();
-    let mut ports = [0; PORTS.len()];
-    for port in &mut ports {
-        let listener = TcpListener::bind(("127.0.0.1", 0))?;
-        *port = listener.local_addr()?.port();
-        held.push(listener);
-    }
-    Ok(ports)
 }
 
 fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
