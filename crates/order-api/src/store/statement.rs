@@ -14,9 +14,9 @@ use crate::metrics::{Metrics, Query};
 const ROWS_TOLD: u64 = 40;
 const ROW_BYTES: u64 = 8192;
 
-/// Runs a statement on whichever database a [`Link`] leads to, and times it under its name:
-/// `statement!(link, GetOrder, fetch_one, sqlx::query_as(…).bind(id))`. `execute` comes to the
-/// number of rows it touched.
+/// Runs a statement on whichever database a [`Link`](super::session::Link) leads to, and times it
+/// under its name: `statement!(link, GetOrder, fetch_one, sqlx::query_as(…).bind(id))`. `execute`
+/// comes to the number of rows it touched.
 macro_rules! statement {
     ($link:expr, $query:ident, execute, $statement:expr) => {
         statement!($link, $query, on => async {
