@@ -29,7 +29,8 @@ pub struct Contract {
     /// What must be gone for it to be repaired, where that is not its witness: because the witness goes
     /// on whoever repairs it, or is not in the metrics.
     pub gone: Option<Sign>,
-    /// Which promise to the customers it breaks, if it does.
+    /// Which promise to the customers it breaks; none for what spoils only what is known of the shop, for
+    /// controls, and for what shows before it hurts.
     pub impact: Option<Slo>,
     /// How soon after healing all is quiet.
     pub recovers_within: Duration,
@@ -118,8 +119,12 @@ pub enum Slo {
     Availability,
     /// Requests are answered soon.
     Latency,
+    /// Looks at products and at pages of orders are answered at once.
+    Browsing,
     /// Orders are fulfilled soon.
     Fulfillment,
+    /// Orders are fulfilled once.
+    Correctness,
     /// Payments are decided.
     Payment,
 }
@@ -130,7 +135,9 @@ impl Slo {
         match self {
             Self::Availability => "availability",
             Self::Latency => "latency",
+            Self::Browsing => "browsing",
             Self::Fulfillment => "fulfillment",
+            Self::Correctness => "correctness",
             Self::Payment => "payment",
         }
     }

@@ -48,6 +48,10 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 /// come again at once, and again.
 const RETURN_DELAY: Duration = Duration::from_secs(1);
 
+/// How long a message that cannot be read is held before it goes to the end of the queue, by a worker
+/// that does not give it up.
+const ANOTHER_LOOK: Duration = Duration::from_millis(400);
+
 /// Whoever takes messages.
 pub(crate) struct Consumer {
     url: AmqpUrl,
@@ -272,6 +276,7 @@ impl Consumer {
                 self.forwarding.publish("", queue.name, &delivery.data, properties).await
             }
             Outcome::Returned(_) => {
+                tokio::time::sleep(ANOTHER_LOOK).await;
                 let properties = delivery.properties.clone();
                 self.forwarding.publish("", FULFILLMENT_QUEUE, &delivery.data, properties).await
             }

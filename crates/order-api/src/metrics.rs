@@ -238,6 +238,8 @@ instrumentation::metrics! {
         orders_replayed_total: Counter<()>, Count;
         /// Orders whose end was recorded.
         fulfillments_total: Counter<Outcome>, Count;
+        /// Times an order was said to be fulfilled that was fulfilled already.
+        fulfillments_repeated_total: Counter<()>, Count;
         /// Price of the orders that were fulfilled.
         revenue_minor_total: Counter<()>, Minor;
         /// Payments that came to a status, an order's at most once each.

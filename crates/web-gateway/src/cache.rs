@@ -78,10 +78,10 @@ impl<T: Clone + Send + Sync + 'static> Cache<T> {
     }
 
     /// A value of one's own: neither looked for nor kept.
-    pub(crate) async fn pass(
+    pub(crate) async fn pass<V>(
         &self,
-        fetch: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, Error> {
+        fetch: impl Future<Output = Result<V, Error>>,
+    ) -> Result<V, Error> {
         self.looks.with(Looked::Miss).increment(1);
         fetch.await
     }

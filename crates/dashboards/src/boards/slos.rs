@@ -14,7 +14,7 @@ struct Objective {
     budget: f64,
 }
 
-const OBJECTIVES: [Objective; 4] = [
+const OBJECTIVES: [Objective; 6] = [
     Objective {
         slo: "availability",
         heading: "Availability: 99.5% of the requests are not answered with a 5xx",
@@ -30,10 +30,25 @@ const OBJECTIVES: [Objective; 4] = [
         budget: 0.05,
     },
     Objective {
+        slo: "browsing",
+        heading: "Browsing: 90% of the looks at the products are answered within 5 ms, at a page of orders within 80 ms",
+        promise: "at most 10% of the looks at the products take longer than 5 ms, or at a page of \
+                  orders longer than 80 ms",
+        errors: "gateway:browsing_slow:ratio_rate",
+        budget: 0.1,
+    },
+    Objective {
         slo: "fulfillment",
         heading: "Fulfillment: 99% of the time no order has waited longer than 30 s",
         promise: "at most 1% of the time an order has waited longer than 30 s",
         errors: "orders:fulfillment_late:ratio",
+        budget: 0.01,
+    },
+    Objective {
+        slo: "correctness",
+        heading: "Correctness: 99% of the fulfillments are the first of their order",
+        promise: "at most 1% of the fulfillments are of orders that were fulfilled already",
+        errors: "orders:fulfilled_twice:ratio_rate",
         budget: 0.01,
     },
     Objective {
@@ -114,6 +129,10 @@ impl Objective {
     }
 
     fn legend(&self) -> &'static str {
-        if self.slo == "latency" { "{{method}} {{route}}" } else { "went wrong" }
+        match self.slo {
+            "latency" => "{{method}} {{route}}",
+            "browsing" => "{{route}}",
+            _ => "went wrong",
+        }
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::{Family, Fault, Incident, Layer, share};
 use crate::{
     action::Action,
-    contract::{ANY, Contract, Traces, metrics, told, traces},
+    contract::{ANY, Contract, Slo, Traces, metrics, told, traces},
     effect::Effect,
     parameters::Parameter,
     repair::Repair,
@@ -27,7 +27,7 @@ pub(super) const FAULT: Fault = Fault {
         Parameter {
             name: "ms",
             meaning: "how long each call blocks, in milliseconds",
-            default: 450.0,
+            default: 600.0,
             min: 1.0,
             max: 10_000.0,
         },
@@ -56,7 +56,7 @@ pub(super) const FAULT: Fault = Fault {
                 Traces { like: &[("step", "GET /orders/{id}"), ("lasting", "300ms")], ..ANY },
             ),
         ],
-        fires: &["RuntimeLagHigh"],
+        fires: &["RuntimeLagHigh", "GatewayLatencyBurn"],
         silent: &["DbPoolSaturated", "MemoryGrowth"],
         tells: &[
             told(
@@ -77,7 +77,7 @@ pub(super) const FAULT: Fault = Fault {
         ],
         outlives: Duration::ZERO,
         gone: None,
-        impact: None,
+        impact: Some(Slo::Latency),
         recovers_within: Duration::from_secs(240),
     },
     hints: [

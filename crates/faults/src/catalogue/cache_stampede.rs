@@ -1,15 +1,16 @@
 //! The list of products is fetched for every look at it.
 //!
 //! The gateway keeps the list for a second, and while it is fetched all who want it wait for one and the
-//! same call. A release has lost both: every look is a call, and a statement. The shop is as right as
-//! before and a little slower; order-api does many times the work for the same customers, and has no
-//! room left for more of them.
+//! same call. So nobody minded that whoever shows it asks for it again for the price and the stock of
+//! each product. A release has lost what was kept: every look is two dozen calls, and as many statements.
+//! The shop is as right as before and its front page slower; order-api does many times the work for the
+//! same customers, and has no room left for more of them.
 
 use std::time::Duration;
 
 use super::{Family, Fault, Incident, Layer, detour, share};
 use crate::{
-    contract::{ANY, Contract, Traces, metrics, told, traces},
+    contract::{ANY, Contract, Slo, Traces, metrics, told, traces},
     repair::Repair,
     seam::{Seam, Service},
 };
@@ -36,7 +37,7 @@ pub(super) const FAULT: Fault = Fault {
                 Traces { like: &[("step", "list_products")], at_least: 100, ..ANY },
             ),
         ],
-        fires: &[],
+        fires: &["GatewayBrowsingBurn"],
         silent: &["GatewayAvailabilityBurn", "RetryRatioHigh", "DbSlowQueries"],
         tells: &[
             told(
@@ -57,8 +58,8 @@ pub(super) const FAULT: Fault = Fault {
         ],
         outlives: Duration::ZERO,
         gone: None,
-        impact: None,
-        recovers_within: Duration::from_secs(120),
+        impact: Some(Slo::Browsing),
+        recovers_within: Duration::from_secs(240),
     },
     hints: [
         "order-api does more than it did, for as many customers.",

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::{Family, Fault, Incident, Layer, share};
 use crate::{
     action::Action,
-    contract::{ANY, Contract, Traces, metrics, told, traces},
+    contract::{ANY, Contract, Slo, Traces, metrics, told, traces},
     effect::Effect,
     parameters::Parameter,
     repair::Repair,
@@ -26,11 +26,11 @@ pub(super) const FAULT: Fault = Fault {
         Parameter {
             name: "length",
             meaning: "length of the text: two more take about three times as long",
-            default: 37.0,
+            default: 39.0,
             min: 30.0,
             max: 42.0,
         },
-        share("share of orders with such a text", 0.6),
+        share("share of orders with such a text", 0.2),
     ],
     mechanism: |settings| {
         let burn = Effect::Match { length: settings.get("length"), share: settings.get("p") };
@@ -55,7 +55,7 @@ pub(super) const FAULT: Fault = Fault {
                 Traces { like: &[("step", "POST /orders"), ("lasting", "80ms")], ..ANY },
             ),
         ],
-        fires: &[],
+        fires: &["RuntimeLagHigh"],
         silent: &["DbPoolSaturated", "MemoryGrowth"],
         tells: &[
             told(
@@ -81,7 +81,7 @@ pub(super) const FAULT: Fault = Fault {
         ],
         outlives: Duration::ZERO,
         gone: None,
-        impact: None,
+        impact: Some(Slo::Latency),
         recovers_within: Duration::from_secs(240),
     },
     hints: [

@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::{Family, Fault, Incident, Layer, detour, share};
 use crate::{
     action::Action,
-    contract::{ANY, Contract, Traces, grown, logs, metrics, told, traces},
+    contract::{ANY, Contract, Slo, Traces, grown, logs, metrics, told, traces},
     parameters::Parameter,
     repair::Repair,
     seam::{Seam, Service},
@@ -28,14 +28,14 @@ pub(super) const FAULT: Fault = Fault {
         Parameter {
             name: "demand",
             meaning: "share of orders that are for the same two products meanwhile",
-            default: 0.4,
+            default: 0.5,
             min: 0.0,
             max: 1.0,
         },
         Parameter {
             name: "provider",
             meaning: "median time of the payment provider meanwhile, in milliseconds",
-            default: 80.0,
+            default: 100.0,
             min: 0.0,
             max: 5000.0,
         },
@@ -71,7 +71,7 @@ pub(super) const FAULT: Fault = Fault {
                 &[("service", "order-api"), ("text", "transaction done again")],
             ),
         ],
-        fires: &[],
+        fires: &["GatewayLatencyBurn"],
         silent: &["PaymentSuccessBurn", "DbPoolSaturated"],
         tells: &[
             told(
@@ -102,7 +102,7 @@ pub(super) const FAULT: Fault = Fault {
         ],
         outlives: Duration::ZERO,
         gone: None,
-        impact: None,
+        impact: Some(Slo::Latency),
         recovers_within: Duration::from_secs(240),
     },
     hints: [

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::{Family, Fault, Incident, Layer, detour, share};
 use crate::{
     action::Action,
-    contract::{ANY, Contract, Traces, metrics, told, traces},
+    contract::{ANY, Contract, Slo, Traces, metrics, told, traces},
     effect::Effect,
     repair::Repair,
     seam::{Seam, Service},
@@ -46,7 +46,7 @@ pub(super) const FAULT: Fault = Fault {
                 Traces { like: &[("step", "pick and pack"), ("repeated", "2")], ..ANY },
             ),
         ],
-        fires: &["RedeliveryRateHigh"],
+        fires: &["RedeliveryRateHigh", "FulfilledTwiceBurn"],
         silent: &["DlqGrowing", "QueueNoConsumers", "GatewayAvailabilityBurn"],
         tells: &[
             told(
@@ -72,7 +72,7 @@ pub(super) const FAULT: Fault = Fault {
         ],
         outlives: Duration::ZERO,
         gone: None,
-        impact: None,
+        impact: Some(Slo::Correctness),
         recovers_within: Duration::from_secs(240),
     },
     hints: [

@@ -26,7 +26,7 @@ pub(super) const FAULT: Fault = Fault {
         Parameter {
             name: "kib",
             meaning: "how much each order leaves, in KiB",
-            default: 512.0,
+            default: 384.0,
             min: 1.0,
             max: 16_384.0,
         },

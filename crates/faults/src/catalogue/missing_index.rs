@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::{Family, Fault, Incident, Layer};
 use crate::{
     action::{Action, Deed},
-    contract::{ANY, Contract, Sql, Traces, metrics, rows, told, traces},
+    contract::{ANY, Contract, Slo, Sql, Traces, metrics, rows, told, traces},
     parameters::Parameter,
     repair::Repair,
 };
@@ -48,7 +48,7 @@ pub(super) const FAULT: Fault = Fault {
                 Traces { like: &[("step", "list_orders"), ("lasting", "100ms")], ..ANY },
             ),
         ],
-        fires: &["DbSlowQueries"],
+        fires: &["DbSlowQueries", "GatewayBrowsingBurn"],
         silent: &["GatewayAvailabilityBurn", "DbPoolSaturated", "RetryRatioHigh"],
         tells: &[
             told(
@@ -89,7 +89,7 @@ pub(super) const FAULT: Fault = Fault {
         ],
         outlives: Duration::ZERO,
         gone: None,
-        impact: None,
+        impact: Some(Slo::Browsing),
         recovers_within: Duration::from_secs(240),
     },
     hints: [

@@ -356,6 +356,16 @@ mod tests {
     }
 
     #[test]
+    fn every_fault_breaks_a_promise_but_those_that_nobody_feels() {
+        for fault in FAULTS {
+            let unfelt = fault.layer == Layer::Telemetry || fault.is_control();
+            // Until the process is killed, nobody feels that it grows.
+            let felt = !unfelt && fault.name != "memory-leak";
+            assert_eq!(fault.contract.impact.is_some(), felt, "{}", fault.name);
+        }
+    }
+
+    #[test]
     fn every_default_is_within_its_range_and_does_something() {
         for fault in FAULTS {
             for known in fault.parameters {

@@ -1,15 +1,15 @@
 //! A page of orders is read one order at a time.
 //!
-//! Listing orders used to be one statement; now it is one for the page and one more for each order on
-//! it. Each is as fast as ever, and a page takes many times as long. What shows it is a ratio: statements
-//! for each request (`db_statement_duration_seconds_count` over `grpc_requests_total`). A trace of
-//! `GET /orders` is a comb, with one `get_order` beside the other.
+//! Listing orders used to be one statement; now each order on the page is read once more, and the payment
+//! provider is asked about it. Each step is as fast as ever, and a page takes many times as long. What
+//! shows it is a ratio: statements for each request (`db_statement_duration_seconds_count` over
+//! `grpc_requests_total`). A trace of `GET /orders` is a comb, with one `get_order` beside the other.
 
 use std::time::Duration;
 
 use super::{Family, Fault, Incident, Layer, detour, share};
 use crate::{
-    contract::{ANY, Contract, Traces, metrics, told, traces},
+    contract::{ANY, Contract, Slo, Traces, metrics, told, traces},
     repair::Repair,
     seam::{Seam, Service},
 };
@@ -39,7 +39,7 @@ pub(super) const FAULT: Fault = Fault {
                 },
             ),
         ],
-        fires: &[],
+        fires: &["GatewayBrowsingBurn"],
         silent: &["GatewayAvailabilityBurn", "DbPoolSaturated", "RetryRatioHigh"],
         tells: &[
             told(
@@ -85,17 +85,17 @@ pub(super) const FAULT: Fault = Fault {
         ],
         outlives: Duration::ZERO,
         gone: None,
-        impact: None,
-        recovers_within: Duration::from_secs(120),
+        impact: Some(Slo::Browsing),
+        recovers_within: Duration::from_secs(240),
     },
     hints: [
         "One route has become slow in step with how much it shows.",
         "Count the steps of a trace of GET /orders, and compare it with one of yesterday.",
-        "The same statement, once for each order: a loop with a query in it has come with a \
-         release.",
+        "The same statement and the same question to the provider, once for each order: a loop with \
+         calls in it has come with a release.",
     ],
-    red_herring: "The database: every statement is fast; there are too many of them.",
-    fix: "Roll back, or read the page with one statement that joins what it shows.",
+    red_herring: "The database and the provider: each answers as fast as ever, and is asked too often.",
+    fix: "Roll back, or read the page with one statement that joins what it shows, and keep what the provider said.",
     repairs: &[Repair::RollBack(Service::OrderApi)],
     incident: Incident {
         what: "N+1 queries are common enough that tracers look for them by themselves.",

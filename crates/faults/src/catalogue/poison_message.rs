@@ -1,16 +1,17 @@
 //! A message that nobody can read goes round and round.
 //!
-//! A few messages lie in the queue that are no orders. A worker that is well gives such a message up,
-//! and it lies where it can be looked at. A release puts it back instead, and takes it again at once. The
-//! worker is busy with nothing: it takes many times as many messages as there are orders, and orders
-//! wait behind them.
+//! A batch of messages came into the queue that are no orders. A worker that is well gives such a message
+//! up at once, and it lies where it can be looked at. A release holds it for a moment and puts it back at
+//! the end of the queue, to take it again. Nothing is lost and nothing ends: the worker's hands are full
+//! of messages that it has had before, many times as many as there are orders, and orders wait behind
+//! them.
 
 use std::time::Duration;
 
 use super::{Family, Fault, Incident, Layer, detour, share};
 use crate::{
     action::Action,
-    contract::{Contract, logs, metrics, told},
+    contract::{Contract, Slo, logs, metrics, told},
     parameters::Parameter,
     repair::Repair,
     seam::{Seam, Service},
@@ -26,9 +27,9 @@ pub(super) const FAULT: Fault = Fault {
         Parameter {
             name: "messages",
             meaning: "how many such messages",
-            default: 3.0,
+            default: 2000.0,
             min: 1.0,
-            max: 1000.0,
+            max: 20_000.0,
         },
     ],
     mechanism: |settings| {
@@ -50,7 +51,7 @@ pub(super) const FAULT: Fault = Fault {
                 &[("service", "fulfillment-worker"), ("text", "cannot read")],
             ),
         ],
-        fires: &[],
+        fires: &["FulfillmentLagBurn"],
         silent: &["DbPoolSaturated", "GatewayLatencyBurn", "PaymentSuccessBurn"],
         tells: &[
             told(
@@ -76,7 +77,7 @@ pub(super) const FAULT: Fault = Fault {
         ],
         outlives: Duration::ZERO,
         gone: None,
-        impact: None,
+        impact: Some(Slo::Fulfillment),
         recovers_within: Duration::from_secs(240),
     },
     hints: [

@@ -84,10 +84,12 @@ pub(super) struct Alerts {
 }
 
 /// The promises whose budget for a quarter of an hour is spent; as in `prometheus/rules/slo.yml`.
-const SPENT: [(Slo, &str); 4] = [
+const SPENT: [(Slo, &str); 6] = [
     (Slo::Availability, "gateway:availability_errors:ratio_rate15m > 1 * 0.005"),
     (Slo::Latency, "gateway:latency_slow:ratio_rate15m > 1 * 0.05"),
+    (Slo::Browsing, "gateway:browsing_slow:ratio_rate15m > 1 * 0.1"),
     (Slo::Fulfillment, "orders:fulfillment_late:ratio15m > 1 * 0.01"),
+    (Slo::Correctness, "orders:fulfilled_twice:ratio_rate15m > 1 * 0.01"),
     (Slo::Payment, "payments:undecided:ratio_rate15m > 1 * 0.01"),
 ];
 

@@ -65,9 +65,9 @@ fn index() -> String {
     let mut page = String::from(
         "Derived from the catalogue of faults; do not edit.\n\n# Faults\n\n`just chaos NAME` turns one \
          on, `just heal` turns it off; `just prove NAME` shows that it is what it says. These pages give \
-         the answers away.\n\nOne that breaks no promise to the customers costs something that they do \
-         not feel yet (statements, processors, memory, repeated work), or spoils what is known of the \
-         shop; one that no alert is promised for is found by looking, and its page says where.\n\n\
+         the answers away.\n\nEach breaks a promise to the customers (the runbooks list them), but for \
+         those that spoil what is known of the shop, the controls, and a leak, which shows before it \
+         hurts. One that no alert is promised for is found by looking, and its page says where.\n\n\
          | Fault | Layer | Looks like | What it is | Breaks | Alerts |\n|---|---|---|---|---|---|\n",
     );
     for fault in FAULTS {

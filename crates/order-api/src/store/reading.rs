@@ -1,7 +1,6 @@
 //! Reading orders and products.
 
 use chrono::{DateTime, Utc};
-use faults::Seam;
 use sqlx::QueryBuilder;
 use uuid::Uuid;
 
@@ -79,12 +78,7 @@ impl Store {
             );
             async move { select.build_query_as::<Row>().fetch_all(on).await }
         })?;
-        let orders = fold(rows)?;
-        // The other way: each of them once more, by itself.
-        if self.faults.detours(Seam::ListOrders) {
-            return one_by_one(&mut session, orders).await;
-        }
-        Ok(orders)
+        fold(rows)
     }
 
     /// Every product, by SKU.
@@ -122,16 +116,6 @@ pub(super) async fn order(session: &mut Session, id: Uuid) -> Result<Option<Orde
     let Some(order) = fold(rows)?.pop() else { return Ok(None) };
     let history = history::read(link, id).await?;
     Ok(Some(Order { history, ..order }))
-}
-
-/// The same orders, each by a statement of its own.
-async fn one_by_one(session: &mut Session, listed: Vec<Order>) -> Result<Vec<Order>, Error> {
-    let mut orders = Vec::with_capacity(listed.len());
-    for Order { id, .. } in listed {
-        let read = order(session, id).await?;
-        orders.extend(read.map(|order| Order { history: Vec::new(), ..order }));
-    }
-    Ok(orders)
 }
 
 /// Gathers lines into their orders; the lines of an order follow each other.

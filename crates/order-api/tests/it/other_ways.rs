@@ -164,23 +164,28 @@ async fn every_order_is_a_series() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_order_of_a_list_is_a_statement() {
+async fn every_order_of_a_list_is_a_statement_and_a_question() {
     let shop = Shop::start_without_broker().await;
     for _ in 0..3 {
         shop.place(&[("TEA-001", 1), ("TEA-002", 2)]).await.unwrap();
     }
     shop.metric_is("payments_total{status=\"captured\"}", 3.0).await;
-    let list = async || -> (Vec<Order>, f64) {
-        let before = shop.statements("get_order").await;
+    let asked = async || {
+        let found = r#"payment_provider_requests_total{operation="find",outcome="ok"}"#;
+        [shop.statements("get_order").await, shop.metrics().await[found]]
+    };
+    let list = async || -> (Vec<Order>, [f64; 2]) {
+        let before = asked().await;
         let listed = shop.calls.clone().list_orders(ListOrdersRequest::default()).await.unwrap();
-        (listed.into_inner().orders, shop.statements("get_order").await - before)
+        let after = asked().await;
+        (listed.into_inner().orders, [after[0] - before[0], after[1] - before[1]])
     };
     let (expected, alone) = list().await;
-    assert_eq!((expected.len(), alone), (3, 0.0));
+    assert_eq!((expected.len(), alone), (3, [0.0, 0.0]));
     shop.arm([(Seam::ListOrders, OTHER_WAY)]).await;
-    assert_eq!(list().await, (expected.clone(), 3.0));
+    assert_eq!(list().await, (expected.clone(), [3.0, 3.0]));
     shop.arm([]).await;
-    assert_eq!(list().await, (expected, 0.0));
+    assert_eq!(list().await, (expected, [0.0, 0.0]));
     shop.finish().await;
 }
 
@@ -377,14 +382,20 @@ async fn an_order_that_is_said_to_be_done_twice_is_counted_twice() {
         let request = CompleteFulfillmentRequest { order_id: id.clone(), message_id: "m-1".into() };
         shop.worker().complete_fulfillment(request).await.unwrap().into_inner().already_recorded
     };
-    let counted = async || shop.metrics().await["fulfillments_total{outcome=\"fulfilled\"}"];
-    assert!(!complete().await && complete().await);
-    assert_eq!(counted().await, 1.0);
+    let counted = async || {
+        let metrics = shop.metrics().await;
+        let fulfilled = metrics["fulfillments_total{outcome=\"fulfilled\"}"];
+        [fulfilled, metrics["fulfillments_repeated_total"]]
+    };
+    assert!(!complete().await);
+    assert_eq!(counted().await, [1.0, 0.0]);
+    assert!(complete().await);
+    assert_eq!(counted().await, [1.0, 1.0]);
     shop.arm([(Seam::CountEnding, OTHER_WAY)]).await;
     assert!(complete().await);
-    assert_eq!(counted().await, 2.0);
+    assert_eq!(counted().await, [2.0, 2.0]);
     shop.arm([]).await;
     assert!(complete().await);
-    assert_eq!(counted().await, 2.0);
+    assert_eq!(counted().await, [2.0, 3.0]);
     shop.finish().await;
 }
