@@ -39,7 +39,7 @@ pub(super) const FAULT: Fault = Fault {
     contract: Contract {
         witness: metrics(
             "the kernel counts the time of order-api's threads",
-            r#"rate(process_cpu_seconds_total{job="order-api"}[30s]) > 0.2"#,
+            r#"rate(process_cpu_seconds_total{job="order-api"}[30s]) > 0.15"#,
         ),
         signature: &[
             metrics(
@@ -61,7 +61,7 @@ pub(super) const FAULT: Fault = Fault {
             told(
                 "blocked-runtime",
                 "order-api computes",
-                r#"rate(process_cpu_seconds_total{job="order-api"}[30s]) > 0.2"#,
+                r#"rate(process_cpu_seconds_total{job="order-api"}[30s]) > 0.15"#,
             ),
             told(
                 "log-flood",
@@ -76,7 +76,7 @@ pub(super) const FAULT: Fault = Fault {
             told(
                 "gray-replica",
                 "order-api computes",
-                r#"rate(process_cpu_seconds_total{job="order-api"}[30s]) > 0.2"#,
+                r#"rate(process_cpu_seconds_total{job="order-api"}[30s]) > 0.15"#,
             ),
         ],
         outlives: Duration::ZERO,
