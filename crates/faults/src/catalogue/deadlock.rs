@@ -103,7 +103,7 @@ pub(super) const FAULT: Fault = Fault {
         outlives: Duration::ZERO,
         gone: None,
         impact: Some(Slo::Latency),
-        recovers_within: Duration::from_secs(240),
+        recovers_within: Duration::from_secs(300),
     },
     hints: [
         "Some orders take a second longer than all others, and hardly ever anything in between.",

@@ -83,7 +83,7 @@ pub(super) const FAULT: Fault = Fault {
     hints: [
         "The worker has never been busier, and has nothing to show for it.",
         "How many messages does it take for each that is published? Which ids are they?",
-        "The same few messages, which it cannot read, come back as soon as they are put back.",
+        "The same messages, which it cannot read, are put back at the end of the queue, again and again.",
     ],
     red_herring: "The broker: it delivers what it is given.",
     fix: "Give up what cannot be read, once: roll back, or take these messages out of the queue by \
