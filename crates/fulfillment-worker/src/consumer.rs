@@ -265,6 +265,9 @@ impl Consumer {
         outcome: Outcome,
         in_flight: Held,
     ) -> Ending {
+        if matches!(outcome, Outcome::Returned(_)) {
+            tokio::time::sleep(ANOTHER_LOOK).await;
+        }
         if !delivery.usable() && !outcome.is_done() {
             // The broker has it back already: handing it on too would make two of it.
             return Ending::Returned;
@@ -276,7 +279,6 @@ impl Consumer {
                 self.forwarding.publish("", queue.name, &delivery.data, properties).await
             }
             Outcome::Returned(_) => {
-                tokio::time::sleep(ANOTHER_LOOK).await;
                 let properties = delivery.properties.clone();
                 self.forwarding.publish("", FULFILLMENT_QUEUE, &delivery.data, properties).await
             }

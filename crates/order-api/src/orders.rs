@@ -121,7 +121,12 @@ impl Orders {
     async fn one_by_one(&self, listed: Vec<Order>) -> Result<Vec<Order>, Error> {
         let mut orders = Vec::with_capacity(listed.len());
         for Order { id, .. } in listed {
-            let order = self.store.order(id).await?;
+            let order = match self.store.order(id).await {
+                Ok(order) => order,
+                // It went while the page was read.
+                Err(Error::NotFound) => continue,
+                Err(error) => return Err(error),
+            };
             self.saga.payments.provider.has_heard_of(id).await;
             orders.push(Order { history: Vec::new(), ..order });
         }

@@ -100,14 +100,18 @@ fn budgets() -> [Panel; 2] {
 impl Objective {
     fn panels(&self) -> [Panel; 3] {
         let Self { slo, promise, errors, budget, .. } = self;
+        // A larger budget cannot be used up as fast.
+        let can_be_fast = 14.4 * budget < 1.0;
+        let fastest = if can_be_fast { "20s and 1m are above 14.4, or " } else { "" };
+        let limits = [(1.0, Level::Warn), (6.0, Level::Bad)];
         let burn_rates = WINDOWS.into_iter().fold(
             Panel::lines(format!("Burn rate: {slo}"), Unit::Times)
                 .says(format!(
                     "How many times faster than allowed the budget is used, by window; allowed is \
-                     that {promise}. Good: below 1. Someone is woken when 20s and 1m are above \
-                     14.4, or 30s and 2m above 6; a ticket is written when 2m and 15m are above 1."
+                     that {promise}. Good: below 1. Someone is woken when {fastest}30s and 2m are \
+                     above 6; a ticket is written when 2m and 15m are above 1."
                 ))
-                .limits([(1.0, Level::Warn), (6.0, Level::Bad), (14.4, Level::Bad)])
+                .limits(limits)
                 .size(12, 8)
                 .next("alerts"),
             |panel, window| panel.draws(format!("max({errors}{window}) / {budget}"), window),

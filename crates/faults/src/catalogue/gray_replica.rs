@@ -76,7 +76,7 @@ pub(super) const FAULT: Fault = Fault {
             told(
                 "cpu-burn",
                 "neither computes meanwhile",
-                r#"max(rate(process_cpu_seconds_total{job="order-api"}[30s])) < 0.2"#,
+                r#"max(rate(process_cpu_seconds_total{job="order-api"}[30s])) < 0.15"#,
             ),
         ],
         outlives: Duration::ZERO,

@@ -25,7 +25,9 @@ pub(super) const FAULT: Fault = Fault {
         silent: &[
             "GatewayAvailabilityBurn",
             "GatewayLatencyBurn",
+            "GatewayBrowsingBurn",
             "FulfillmentLagBurn",
+            "FulfilledTwiceBurn",
             "PaymentSuccessBurn",
             "RetryRatioHigh",
             "DbPoolSaturated",

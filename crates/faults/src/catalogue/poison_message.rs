@@ -28,8 +28,8 @@ pub(super) const FAULT: Fault = Fault {
             name: "messages",
             meaning: "how many such messages",
             default: 2000.0,
-            min: 1.0,
-            max: 20_000.0,
+            min: 1000.0,
+            max: 5000.0,
         },
     ],
     mechanism: |settings| {
@@ -37,8 +37,8 @@ pub(super) const FAULT: Fault = Fault {
     },
     contract: Contract {
         witness: metrics(
-            "the broker hands out many more messages than were published",
-            r#"sum(rate(fulfillment_messages_total[30s])) > 5 * sum(rate(outbox_publishes_total[30s])) + 5"#,
+            "workers put many more messages back than order-api publishes",
+            r#"sum(rate(fulfillment_messages_total{outcome="returned"}[30s])) > 2 * sum(rate(outbox_publishes_total[30s])) + 5"#,
         ),
         signature: &[
             metrics(
@@ -61,8 +61,8 @@ pub(super) const FAULT: Fault = Fault {
             ),
             told(
                 "slow-consumer",
-                "it takes many messages a second",
-                r#"sum(rate(fulfillment_messages_total[30s])) > 5 * sum(rate(orders_created_total[30s])) + 5"#,
+                "it takes more messages than there are orders, and puts them back",
+                r#"sum(rate(fulfillment_messages_total{outcome="returned"}[30s])) > 2 * sum(rate(orders_created_total[30s])) + 5"#,
             ),
             told(
                 "zombie-consumer",

@@ -35,7 +35,7 @@ pub(super) const FAULT: Fault = Fault {
             r#"sum(rate(http_requests_total{job="web-gateway", route="/products"}[30s])) > 1.8 * sum(rate(http_requests_total{job="web-gateway", route="/products"}[30s] offset 2m))"#,
         )],
         fires: &[],
-        silent: &["GatewayAvailabilityBurn", "RetryRatioHigh", "DlqGrowing"],
+        silent: &["GatewayAvailabilityBurn", "FulfilledTwiceBurn", "RetryRatioHigh", "DlqGrowing"],
         tells: &[
             told(
                 "cache-stampede",

@@ -56,8 +56,8 @@ pub(super) const FAULT: Fault = Fault {
             ),
             told(
                 "poison-message",
-                "no message comes again",
-                r#"sum(rate(fulfillment_redeliveries_total[30s])) == 0"#,
+                "no message is put back",
+                r#"sum(rate(fulfillment_messages_total{outcome="returned"}[30s])) == 0"#,
             ),
             told(
                 "lost-publish",

@@ -82,7 +82,7 @@ pub(crate) async fn what_is_not_an_order_comes_again_and_again(shop: Shop) -> Re
     let properties = BasicProperties::default().with_message_id("m-1".into());
     observer.put(FULFILLMENT_QUEUE, NONSENSE, properties).await?;
     // More often than the broker would bear.
-    worker.wait_for_messages("returned", 30.0).await;
+    worker.wait_for_messages("returned", 12.0).await;
     assert_eq!(observer.ready(DEAD_LETTERS).await?, 0);
     assert_eq!(worker.messages("parked").await, 0.0);
 

@@ -14,14 +14,21 @@ use super::{dead_letters, queues::Queues};
 /// What no reader of orders can read: cut off in the middle.
 const TORN: &[u8] = br#"{"order_id":"01980000-0000-7000-8000-0000000000"#;
 
-/// Takes the messages that nobody can read out of the dead letters, and leaves all others there; counts
-/// how many are left of them elsewhere.
+/// How many are taken out of the dead letters in one go: workers may put more there meanwhile.
+const AT_ONCE: usize = 500;
+
+/// Takes some of the messages that nobody can read out of the dead letters, and leaves all others there;
+/// counts how many are left of them, there and elsewhere.
 pub(super) async fn bury(queues: &Queues, left: &mut u32) -> anyhow::Result<()> {
     let channel = queues.channel().await?;
-    while let Some(letter) = dead_letters::take(&channel).await? {
+    let mut taken = 0;
+    while taken < AT_ONCE
+        && let Some(letter) = dead_letters::take(&channel).await?
+    {
         if letter.delivery.data == TORN {
             letter.ack(BasicAckOptions::default()).await.context("cannot remove a dead letter")?;
             *left = left.saturating_sub(1);
+            taken += 1;
         }
     }
     // What was taken and not acknowledged goes back to its place.

@@ -356,8 +356,9 @@ impl Undo {
         match self {
             Self::Bind => broker::bind(reach.queues).await,
             Self::Bury { left, tries } => {
-                *tries += 1;
+                let before = *left;
                 broker::bury(reach.queues, left).await?;
+                *tries = if *left < before { 0 } else { *tries + 1 };
                 // Somebody else may have found them first.
                 ensure!(*left == 0 || *tries > TRIES, "{left} of the published are still about");
                 Ok(())
