@@ -24,7 +24,7 @@ pub(super) const FAULT: Fault = Fault {
     parameters: &[Parameter {
         name: "orders",
         meaning: "old orders that are brought in; they are taken away again",
-        default: 400_000.0,
+        default: 300_000.0,
         min: 1000.0,
         max: 3_000_000.0,
     }],
