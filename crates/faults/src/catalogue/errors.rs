@@ -24,7 +24,7 @@ pub(super) const FAULT: Fault = Fault {
     source: include_str!("errors.rs"),
     layer: Layer::Database,
     family: Family::SomeErrors,
-    parameters: &[share("share of orders", 0.33)],
+    parameters: &[share("share of orders", 0.27)],
     mechanism: |settings| {
         vec![Action::Strike(Seam::StoreOrder, Effect::Fail { share: settings.get("p") })]
     },

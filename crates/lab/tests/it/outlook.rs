@@ -24,7 +24,7 @@ async fn the_desk_says_how_everything_is() {
     assert!((590..=600).contains(&status.faults[0].remaining_seconds));
 
     let (_, text) = desk.text(Method::GET, "/status", "").await;
-    for line in ["order-api           ready", "does not answer", "off, 7 journeys", "errors p=0.33"]
+    for line in ["order-api           ready", "does not answer", "off, 7 journeys", "errors p=0.27"]
     {
         assert!(text.contains(line), "{text}");
     }
