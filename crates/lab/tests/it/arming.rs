@@ -104,7 +104,7 @@ async fn arming_again_replaces_what_was_set() {
     desk.text(Method::POST, "/chaos/errors", "").await;
     let held: Vec<_> = api.armings().into_iter().map(|arming| arming.effect).collect();
     let delay = Effect::Delay { median_ms: 200.0, share: 0.5 };
-    assert_eq!(held, [delay, Effect::Fail { share: 0.33 }]);
+    assert_eq!(held, [delay, Effect::Fail { share: 0.27 }]);
 
     let (_, healed) = desk.json(Method::DELETE, "/chaos", "").await;
     assert_eq!(healed["healed"], serde_json::json!(["latency", "errors"]));
