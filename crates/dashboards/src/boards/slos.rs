@@ -103,7 +103,6 @@ impl Objective {
         // A larger budget cannot be used up as fast.
         let can_be_fast = 14.4 * budget < 1.0;
         let fastest = if can_be_fast { "20s and 1m are above 14.4, or " } else { "" };
-        let limits = [(1.0, Level::Warn), (6.0, Level::Bad)];
         let burn_rates = WINDOWS.into_iter().fold(
             Panel::lines(format!("Burn rate: {slo}"), Unit::Times)
                 .says(format!(
@@ -111,7 +110,7 @@ impl Objective {
                      that {promise}. Good: below 1. Someone is woken when {fastest}30s and 2m are \
                      above 6; a ticket is written when 2m and 15m are above 1."
                 ))
-                .limits(limits)
+                .limits([(1.0, Level::Warn), (6.0, Level::Bad)])
                 .size(12, 8)
                 .next("alerts"),
             |panel, window| panel.draws(format!("max({errors}{window}) / {budget}"), window),

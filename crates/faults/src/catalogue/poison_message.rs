@@ -1,4 +1,4 @@
-//! A message that nobody can read goes round and round.
+//! Messages that nobody can read go round and round.
 //!
 //! A batch of messages came into the queue that are no orders. A worker that is well gives such a message
 //! up at once, and it lies where it can be looked at. A release holds it for a moment and puts it back at
