@@ -1,5 +1,7 @@
 //! The other ways that steps of the worker can take: what is wrong with each, and that it ends.
 
+use std::time::{Duration, Instant};
+
 use anyhow::Result;
 use contract::topology::{DEAD_LETTERS, FULFILLMENT_QUEUE};
 use faults::{Effect, Seam};
@@ -81,8 +83,10 @@ pub(crate) async fn what_is_not_an_order_comes_again_and_again(shop: Shop) -> Re
     worker.arm([(Seam::ParkMessage, OTHER_WAY)]).await?;
     let properties = BasicProperties::default().with_message_id("m-1".into());
     observer.put(FULFILLMENT_QUEUE, NONSENSE, properties).await?;
-    // More often than the broker would bear.
-    worker.wait_for_messages("returned", 12.0).await;
+    // More often than the broker would bear, and no faster than it is held.
+    let started = Instant::now();
+    worker.wait_for_messages("returned", 30.0).await;
+    assert!(started.elapsed() > Duration::from_secs(10), "{:?}", started.elapsed());
     assert_eq!(observer.ready(DEAD_LETTERS).await?, 0);
     assert_eq!(worker.messages("parked").await, 0.0);
 
