@@ -29,8 +29,8 @@ pub const ORDER_PLACED_KEY: &str = "order.placed";
 pub const FULFILLMENT_QUEUE: &str = "fulfillment.orders";
 /// The exchange and the queue of messages that were given up.
 pub const DEAD_LETTERS: &str = "fulfillment.dead";
-/// How often a message may come back from a consumer that died with it.
-pub const DELIVERY_LIMIT: i64 = 10;
+/// How often a message may come back from a consumer that died with it: RabbitMQ's own limit.
+pub const DELIVERY_LIMIT: i64 = 20;
 /// The header in which fulfillment-worker counts the tries that failed.
 pub const ATTEMPTS_HEADER: &str = "x-attempts";
 /// The header that says why a message was given up.

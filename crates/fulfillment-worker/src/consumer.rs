@@ -9,7 +9,7 @@ use std::{
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use contract::topology::{DEAD_LETTERS, FULFILLMENT_QUEUE};
 use faults::{Seam, Switchboard};
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use instrumentation::{
     health::Check,
     metrics::Held,
@@ -176,6 +176,10 @@ impl Consumer {
         in_hand: &mut JoinSet<()>,
         shutdown: &CancellationToken,
     ) -> End {
+        // What was said of messages of an earlier subscription went with it, and ends no other.
+        for past in [&self.unsettled, &self.cut] {
+            let _ = past.notified().now_or_never();
+        }
         let mut must_settle = pin!(self.must_settle());
         loop {
             tokio::select! {

@@ -42,7 +42,7 @@ impl Shop {
         client.bind(&self.dead, &self.dead_exchange, "").await?;
 
         let mut arguments = safe_quorum(&self.dead_exchange);
-        arguments.insert("x-delivery-limit".into(), number(10));
+        arguments.insert("x-delivery-limit".into(), number(20));
         client.queue(&self.orders, arguments).await?;
         client.bind(&self.orders, &self.orders_exchange, "order.placed").await?;
         client.bind(&self.orders, &self.retry_exchange, &self.orders).await?;

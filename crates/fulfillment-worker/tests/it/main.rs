@@ -59,5 +59,6 @@ in_both_worlds! {
         what_is_done_and_not_acknowledged_comes_again_in_the_end
         one_order_at_a_time_is_read_over_and_over
         orders_that_wait_for_their_turn_are_fulfilled_in_the_end
-        what_is_done_when_the_connection_is_lost_is_done_again;
+        what_is_done_when_the_connection_is_lost_is_done_again
+        a_message_comes_back_only_after_it_was_worked_on;
 }

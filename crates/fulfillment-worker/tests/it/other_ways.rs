@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use contract::topology::{DEAD_LETTERS, FULFILLMENT_QUEUE};
+use contract::topology::{DEAD_LETTERS, DELIVERY_LIMIT, FULFILLMENT_QUEUE};
 use faults::{Effect, Seam};
 use lapin::{
     BasicProperties,
@@ -182,5 +182,18 @@ pub(crate) async fn what_is_done_when_the_connection_is_lost_is_done_again(
     })
     .await;
     assert_eq!(worker.messages("fulfilled").await, 1.0);
+    Ok(())
+}
+
+/// Who takes messages and gives them back untouched uses up how often they may come back.
+pub(crate) async fn a_message_comes_back_only_after_it_was_worked_on(shop: Shop) -> Result<()> {
+    let worker = shop.worker(&[])?;
+    let observer = shop.observe().await?;
+    worker.arm([(Seam::SettleMessage, OTHER_WAY)]).await?;
+    shop.place_orders(2).await?;
+    observer.wait_for_ready(DEAD_LETTERS, 2).await;
+    let worked_on = worker.messages("fulfilled").await + worker.messages("duplicate").await;
+    // One of them may be on its way when the connection of the other is lost.
+    assert!(worked_on >= 1.6 * DELIVERY_LIMIT as f64, "{worked_on}");
     Ok(())
 }

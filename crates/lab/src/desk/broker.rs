@@ -15,11 +15,11 @@ use super::{dead_letters, queues::Queues};
 const TORN: &[u8] = br#"{"order_id":"01980000-0000-7000-8000-0000000000"#;
 
 /// How many are taken out of the dead letters in one go: workers may put more there meanwhile.
-const AT_ONCE: usize = 500;
+const AT_ONCE: u32 = 500;
 
 /// Takes some of the messages that nobody can read out of the dead letters, and leaves all others there;
-/// counts how many are left of them, there and elsewhere.
-pub(super) async fn bury(queues: &Queues, left: &mut u32) -> anyhow::Result<()> {
+/// counts those that it has found.
+pub(super) async fn bury(queues: &Queues, found: &mut u32) -> anyhow::Result<()> {
     let channel = queues.channel().await?;
     let mut taken = 0;
     while taken < AT_ONCE
@@ -27,7 +27,7 @@ pub(super) async fn bury(queues: &Queues, left: &mut u32) -> anyhow::Result<()> 
     {
         if letter.delivery.data == TORN {
             letter.ack(BasicAckOptions::default()).await.context("cannot remove a dead letter")?;
-            *left = left.saturating_sub(1);
+            *found += 1;
             taken += 1;
         }
     }

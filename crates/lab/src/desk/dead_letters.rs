@@ -13,7 +13,10 @@ use lapin::{
     },
     types::FieldTable,
 };
-use tokio::{sync::Mutex, time::timeout};
+use tokio::{
+    sync::{Mutex, MutexGuard},
+    time::timeout,
+};
 
 use super::{
     dead_letter::{DeadLetter, DeadLetters, Replayed},
@@ -41,6 +44,11 @@ pub(crate) struct Morgue {
 }
 
 impl Morgue {
+    /// Nobody else takes from the queue until whoever has this lets go; nothing while somebody has it.
+    pub(super) fn turn(&self) -> Option<MutexGuard<'_, ()>> {
+        self.turn.try_lock().ok()
+    }
+
     /// Looks at the dead letters and leaves them where they are.
     pub(crate) async fn look(&self, queues: &Queues) -> anyhow::Result<DeadLetters> {
         let _turn = self.turn.lock().await;

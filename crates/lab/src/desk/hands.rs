@@ -11,7 +11,7 @@ use std::{
 };
 
 use ::provider::Provider;
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use faults::Action;
 use tokio::{
     sync::{Mutex, MutexGuard},
@@ -23,6 +23,7 @@ use super::{
     bends::Bends,
     broker,
     database::{self, Database},
+    dead_letters::Morgue,
     ledger::Ledger,
     queues::Queues,
 };
@@ -42,8 +43,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LONG_PATIENCE: Duration = Duration::from_secs(30);
 /// The pause before what took too long is tried again, for others to have their turn.
 const REST: Duration = Duration::from_secs(15);
-/// How often it is looked for messages that do not come to lie among the dead letters.
-const TRIES: u32 = 60;
+/// How often in a row none is found, before no more messages are expected among the dead letters.
+const QUIET: u32 = 20;
+/// The same while fewer were found than there were: whoever gives them up may be away.
+const QUIET_TOO_EARLY: u32 = 200;
 /// How long the way to the database stays long when nobody says so again.
 const LEASE: Duration = Duration::from_secs(15);
 /// Who is asked to do things, as people read it.
@@ -82,12 +85,24 @@ pub(crate) struct Done {
 enum Undo {
     /// The queue was bound.
     Bind,
-    /// So many messages that nobody can read come to lie among the dead letters, sooner or later.
-    Bury { left: u32, tries: u32 },
+    /// Messages that nobody can read come to lie among the dead letters, sooner or later.
+    Bury(Burial),
     /// What was done in the database.
     Database(database::Done),
     /// The way to the database was made longer.
     Shorten,
+}
+
+/// How far it is with messages that nobody can read.
+#[derive(Debug)]
+struct Burial {
+    /// How many were sent, and how many are found.
+    sent: u32,
+    found: u32,
+    /// How often in a row none was found.
+    quiet: u32,
+    /// When it was last looked.
+    looked: Option<Instant>,
 }
 
 /// Whom the hands reach.
@@ -96,6 +111,7 @@ pub(crate) struct Reach<'a> {
     pub(crate) provider: &'a Provider,
     pub(crate) customers: &'a Customers,
     pub(crate) queues: &'a Queues,
+    pub(crate) morgue: &'a Morgue,
     pub(crate) database: &'a Database,
     pub(crate) proxy: &'a Control,
 }
@@ -213,9 +229,11 @@ impl Done {
     async fn undo(&mut self, id: Uuid, reach: Reach<'_>) {
         let Some(undo) = self.once.get_mut(&id) else { return };
         match timeout(undo.patience(), undo.undo(reach)).await {
-            Ok(Ok(())) => {
-                self.once.remove(&id);
+            Ok(Ok(is_undone)) => {
                 self.late.remove(&id);
+                if is_undone {
+                    self.once.remove(&id);
+                }
             }
             Ok(Err(error)) => tracing::warn!("not undone yet: {error:#}"),
             Err(_) => self.rest(id, "not undone yet"),
@@ -321,7 +339,7 @@ async fn apply(action: &Action, reach: Reach<'_>) -> anyhow::Result<Option<Undo>
                 Ok(Err(error)) => tracing::warn!("perhaps not all is published: {error:#}"),
                 Err(_) => tracing::warn!("perhaps not all is published: it takes too long"),
             }
-            Ok(Some(Undo::Bury { left: *count, tries: 0 }))
+            Ok(Some(Undo::Bury(Burial::new(*count))))
         }
         Action::Unbind => broker::unbind(reach.queues).await.map(|()| Some(Undo::Bind)),
         Action::Lengthen { .. } => lengthen(action, reach).await.map(|()| Some(Undo::Shorten)),
@@ -341,7 +359,7 @@ impl Undo {
     fn waits_for(&self, is_late: bool) -> Option<&'static str> {
         match self {
             Self::Bind => Some(BROKER),
-            Self::Bury { .. } => is_late.then_some(BROKER),
+            Self::Bury(_) => is_late.then_some(BROKER),
             Self::Database(_) => Some(DATABASE),
             Self::Shorten => Some(PROXY),
         }
@@ -352,20 +370,40 @@ impl Undo {
         if matches!(self, Self::Database(_)) { LONG_PATIENCE } else { PATIENCE }
     }
 
-    async fn undo(&mut self, reach: Reach<'_>) -> anyhow::Result<()> {
+    /// Undoes it, and says whether that is all that there is to do.
+    async fn undo(&mut self, reach: Reach<'_>) -> anyhow::Result<bool> {
         match self {
-            Self::Bind => broker::bind(reach.queues).await,
-            Self::Bury { left, tries } => {
-                let before = *left;
-                broker::bury(reach.queues, left).await?;
-                *tries = if *left < before { 0 } else { *tries + 1 };
-                // Somebody else may have found them first.
-                ensure!(*left == 0 || *tries > TRIES, "{left} of the published are still about");
-                Ok(())
-            }
-            Self::Database(done) => reach.database.undo(done).await,
-            Self::Shorten => reach.proxy.set(Wanted::NOTHING).await,
+            Self::Bind => broker::bind(reach.queues).await?,
+            Self::Bury(burial) => return burial.go_on(reach).await,
+            Self::Database(done) => reach.database.undo(done).await?,
+            Self::Shorten => reach.proxy.set(Wanted::NOTHING).await?,
         }
+        Ok(true)
+    }
+}
+
+impl Burial {
+    const fn new(sent: u32) -> Self {
+        Self { sent, found: 0, quiet: 0, looked: None }
+    }
+
+    /// Takes away those that have come, and says whether that was the last time.
+    ///
+    /// Who gave one up and then lost the connection gives it up once more, so that more may be found
+    /// than were sent; and somebody else may have taken some away.
+    async fn go_on(&mut self, reach: Reach<'_>) -> anyhow::Result<bool> {
+        let is_all = self.found >= self.sent;
+        let is_early = self.looked.is_some_and(|looked| looked.elapsed() < LOOK);
+        if is_early && (is_all || self.quiet > 0) {
+            return Ok(false);
+        }
+        // Whoever else is at the dead letters has them for himself: it is looked again soon.
+        let Some(_turn) = reach.morgue.turn() else { return Ok(false) };
+        let before = self.found;
+        broker::bury(reach.queues, &mut self.found).await?;
+        self.looked = Some(Instant::now());
+        self.quiet = if self.found > before { 0 } else { self.quiet + 1 };
+        Ok(self.quiet >= if is_all { QUIET } else { QUIET_TOO_EARLY })
     }
 }
 

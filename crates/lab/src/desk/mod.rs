@@ -248,8 +248,8 @@ impl Parts {
     }
 
     fn reach(&self) -> Reach<'_> {
-        let Self { provider, customers, queues, database, proxy, .. } = self;
-        Reach { provider, customers, queues, database, proxy }
+        let Self { provider, customers, queues, morgue, database, proxy, .. } = self;
+        Reach { provider, customers, queues, morgue, database, proxy }
     }
 
     /// Leaves no fault behind that nobody knows of.

@@ -5,6 +5,7 @@ use contract::{
     event::{ORDER_PLACED, OrderPlaced},
     topology::{self, ATTEMPTS_HEADER, DEAD_LETTERS, FULFILLMENT_QUEUE, REASON_HEADER},
 };
+use faults::Service;
 use lab::desk::{DeadLetters, Replayed};
 use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties,
@@ -20,7 +21,10 @@ use testbed::RabbitMq;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::desk::{DeskFixture, World};
+use crate::{
+    desk::{DeskFixture, World},
+    repairs,
+};
 
 const ANNOUNCED: i64 = 1_789_000_000;
 
@@ -54,6 +58,45 @@ async fn without_a_broker_the_desk_says_so() {
         let (status, text) = desk.text(method, path, "").await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         assert!(text.starts_with("cannot reach the broker"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_sent_unreadable_is_taken_away_again_and_nothing_else() {
+    let broker = broker::Broker::bind(broker::Config::default()).await.expect("a broker");
+    let url = format!("amqp://guest:guest@{}/%2f", broker.local_addr());
+    tokio::spawn(broker.run(CancellationToken::new()));
+    let world = World { amqp_url: url, ..World::empty() };
+    let _worker = world.side(Service::FulfillmentWorker).await;
+    let scene = Scene::of(&world).await;
+    repairs::on(&scene.desk, "poison-message", "messages=1000&for=1h").await;
+    let mut bodies = Vec::new();
+    while let Some(message) = scene.take().await {
+        bodies.push(message.data);
+    }
+    assert_eq!(bodies.len(), 1000);
+    let order = Uuid::now_v7();
+    scene.give_up(&event(order), "tries_exhausted").await;
+    scene.give_up(b"not an order", "unreadable").await;
+
+    let (status, text) = scene.desk.text(Method::DELETE, "/chaos", "").await;
+    assert_eq!(status, StatusCode::OK, "{text}");
+    let only_others_are_left = async || {
+        testbed::eventually(crate::desk::PATIENCE, "all are taken away", async || {
+            (scene.look().await.total == 2).then_some(())
+        })
+        .await;
+        let left = scene.look().await.letters;
+        assert_eq!((left[0].order_id, left[1].order_id), (Some(order), None));
+    };
+    for body in &bodies {
+        scene.give_up(body, "unreadable").await;
+    }
+    only_others_are_left().await;
+    // A worker whose connection was lost gives one up for the second time, and the third.
+    for _ in 0..2 {
+        scene.give_up(&bodies[0], "unreadable").await;
+        only_others_are_left().await;
     }
 }
 
@@ -92,11 +135,14 @@ async fn they_are_put_back_and_nothing_is_lost(url: String) {
 
 impl Scene {
     async fn open(amqp_url: String) -> Self {
-        let connection = Connection::connect(&amqp_url, ConnectionProperties::default());
+        Self::of(&World { amqp_url, ..World::empty() }).await
+    }
+
+    async fn of(world: &World) -> Self {
+        let connection = Connection::connect(&world.amqp_url, ConnectionProperties::default());
         let channel =
             connection.await.expect("a broker").create_channel().await.expect("a channel");
         channel.confirm_select(ConfirmSelectOptions::default()).await.expect("confirms");
-        let world = World { amqp_url, ..World::empty() };
         Self { desk: world.desk().await, channel }
     }
 
