@@ -1,12 +1,12 @@
 //! What can go wrong at a seam.
 
-use std::{hint::black_box, thread, time::Duration};
+use std::{fmt, hint::black_box, thread, time::Duration};
 
 use rand::RngExt as _;
 use rand_distr::{Distribution as _, LogNormal};
 use serde::{Deserialize, Serialize};
 
-use crate::backtracking;
+use crate::{action::Percent, backtracking};
 
 /// The spread of a [`Effect::Delay`]: with it p90 is about twice and p99 about three times the
 /// median, the shape of a dependency that is slow rather than stopped.
@@ -57,6 +57,41 @@ pub enum Effect {
         /// The share of steps that are struck, 0 to 1.
         share: f64,
     },
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let share = match self {
+            Self::Delay { median_ms, share } => {
+                write!(f, "takes {median_ms} ms longer in the median")?;
+                share
+            }
+            Self::Fail { share } => {
+                f.write_str("fails")?;
+                share
+            }
+            Self::Block { ms, share } => {
+                write!(f, "blocks its thread for {ms} ms")?;
+                share
+            }
+            Self::Match { length, share } => {
+                write!(f, "matches a text of {length} letters against a pattern that backtracks")?;
+                share
+            }
+            Self::Hoard { kib, share } => {
+                write!(f, "keeps {kib} KiB for ever")?;
+                share
+            }
+            Self::Detour { share } => {
+                f.write_str("takes its other way")?;
+                share
+            }
+        };
+        match share {
+            1.0 => Ok(()),
+            share => write!(f, ", {} of the time", Percent(*share)),
+        }
+    }
 }
 
 /// What one step has to suffer.

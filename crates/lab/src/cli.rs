@@ -77,6 +77,7 @@ enum Command {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = known_faults())]
 struct Chaos {
     #[command(flatten)]
     desk: client::Desk,
@@ -88,6 +89,7 @@ struct Chaos {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = known_faults())]
 struct Hint {
     #[command(flatten)]
     desk: client::Desk,
@@ -99,6 +101,7 @@ struct Hint {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = known_faults())]
 struct Story {
     #[command(flatten)]
     desk: client::Desk,
@@ -107,6 +110,7 @@ struct Story {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = known_faults())]
 struct Heal {
     #[command(flatten)]
     desk: client::Desk,
@@ -294,6 +298,13 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Service(args) => Ok(service::run(args)),
         Command::Guard(args) => up::guard(&args.program, &args.arguments),
     }
+}
+
+/// The faults, a line each.
+fn known_faults() -> String {
+    let lines =
+        faults::FAULTS.iter().map(|fault| format!("  {:<20}{}", fault.name, fault.summary()));
+    format!("Faults:\n{}", lines.collect::<Vec<_>>().join("\n"))
 }
 
 fn wait(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {

@@ -114,8 +114,8 @@ pub(super) const FAULT: Fault = Fault {
     fix: "Set the gateway's deadline longer than that of what it calls.",
     repairs: &[Repair::Reset(Service::WebGateway, &["request-deadline"])],
     incident: Incident {
-        what: "Amazon DynamoDB, 2015: servers asked for more than could be answered within the time \
-               they allowed, and took themselves out of service.",
-        url: "https://aws.amazon.com/message/5467D2/",
+        what: "GitHub, 2023: a session timeout was too short for consumers that were throttled; \
+               they started over and over, and jobs waited up to an hour.",
+        url: "https://github.blog/2023-09-13-github-availability-report-august-2023/",
     },
 };

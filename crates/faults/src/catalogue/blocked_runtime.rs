@@ -91,8 +91,8 @@ pub(super) const FAULT: Fault = Fault {
     fix: "Roll back, or move the call to spawn_blocking.",
     repairs: &[Repair::RollBack(Service::OrderApi)],
     incident: Incident {
-        what: "What blocking means to an async runtime, and how little of it is too much, by a \
-               maintainer of Tokio.",
-        url: "https://ryhl.io/blog/async-what-is-blocking/",
+        what: "Tuist, 2026: writes to the database stalled on the threads of the async runtime, and \
+               a cache server was silent for 25 minutes.",
+        url: "https://github.com/tuist/tuist/pull/12587",
     },
 };

@@ -87,7 +87,8 @@ pub(super) const FAULT: Fault = Fault {
     fix: "Roll back; every hop has to read and to write the context.",
     repairs: &[Repair::RollBack(Service::FulfillmentWorker)],
     incident: Incident {
-        what: "How context is propagated, and what is lost at the hop that does not.",
-        url: "https://opentelemetry.io/docs/concepts/context-propagation/",
+        what: "Suga: a deploy was slow, and its trace ended at the queue; engineers pieced it \
+               together from the timestamps in logs.",
+        url: "https://dev.to/rsiv/three-days-debugging-a-missing-trace-7p8",
     },
 };

@@ -1,8 +1,8 @@
 //! The list of products is fetched for every look at it.
 //!
 //! The gateway keeps the list for a second, and while it is fetched all who want it wait for one and the
-//! same call. So nobody minded that whoever shows it asks for it again for the price and the stock of
-//! each product. A release has lost what was kept: every look is two dozen calls, and as many statements.
+//! same call. A release has lost what was kept, and asks for the list again for the price and for the
+//! stock of each product on it: every look is two dozen calls, and as many statements.
 //! The shop is as right as before and its front page slower; order-api does many times the work for the
 //! same customers, and has no room left for more of them.
 

@@ -69,7 +69,8 @@ pub(super) const FAULT: Fault = Fault {
     fix: "Roll back: ids belong into traces and logs. Drop the series at the scrape until then.",
     repairs: &[Repair::RollBack(Service::OrderApi)],
     incident: Incident {
-        what: "What Prometheus says of labels that have no bound.",
-        url: "https://prometheus.io/docs/practices/instrumentation/#do-not-overuse-labels",
+        what: "Pelican, 2024: a label held the path of each request, and half a million series took \
+               the memory of its director to 5 GiB.",
+        url: "https://github.com/PelicanPlatform/pelican/issues/1311",
     },
 };

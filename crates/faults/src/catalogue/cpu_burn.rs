@@ -1,9 +1,10 @@
-//! A pattern backtracks over what customers send.
+//! A pattern backtracks without end.
 //!
-//! order-api matches a field of some orders against a pattern that, for a text that nearly fits, tries
-//! every way to read it. One such order keeps a processor busy, and what else its thread would have done
-//! waits. There are no more requests than before, and each costs many times as much processor time
-//! (`process_cpu_seconds_total` over `grpc_requests_total`).
+//! A release of order-api checks a text for some of its orders, here as many as a parameter says, against
+//! a pattern that, for a text that nearly fits, tries every way to read it. One such order keeps a
+//! processor busy, and what else its thread would have done waits. There are no more requests than
+//! before, and each costs many times as much processor time (`process_cpu_seconds_total` over
+//! `grpc_requests_total`).
 
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ pub(super) const FAULT: Fault = Fault {
     parameters: &[
         Parameter {
             name: "length",
-            meaning: "length of the text: two more take about three times as long",
+            meaning: "length of the text that is checked: two more take about three times as long",
             default: 39.0,
             min: 30.0,
             max: 42.0,
@@ -87,11 +88,11 @@ pub(super) const FAULT: Fault = Fault {
     hints: [
         "One process computes more than it did, for as many requests.",
         "Which requests cost it? Look for traces with time that none of their steps accounts for.",
-        "It is spent in order-api before the first statement, on some orders and not on others: on \
-         something that is in them.",
+        "It is spent in order-api before the first statement, on some orders and not on others: \
+         nothing is waited for, something is computed.",
     ],
     red_herring: "The number of requests: it has not changed.",
-    fix: "Refuse what sets it off, then roll back, or use a pattern matcher without backtracking.",
+    fix: "Roll back, and use a pattern matcher without backtracking.",
     repairs: &[Repair::RollBack(Service::OrderApi)],
     incident: Incident {
         what: "Cloudflare, 2019: a pattern that backtracks took all processors of its edge for 27 \

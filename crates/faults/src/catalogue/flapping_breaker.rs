@@ -102,8 +102,8 @@ pub(super) const FAULT: Fault = Fault {
         &["breaker-minimum", "breaker-threshold", "breaker-open-for"],
     )],
     incident: Incident {
-        what: "Amazon's engineers on why they seldom use circuit breakers: they bring modes that are \
-               hard to test, and can add much time to a recovery.",
-        url: "https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/",
+        what: "FormSG, 2020: a breaker that needed no least number of calls opened too easily, and \
+               may have locked many users out.",
+        url: "https://github.com/opengovsg/FormSG/pull/165",
     },
 };

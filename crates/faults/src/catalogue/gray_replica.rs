@@ -96,8 +96,8 @@ pub(super) const FAULT: Fault = Fault {
     fix: "Take that replica out; callers find the other one. Then heal the way to it.",
     repairs: &[],
     incident: Incident {
-        what: "Gray failure, as Microsoft saw it in Azure: what fails is seen by those who call and \
-               not by those who watch.",
-        url: "https://www.microsoft.com/en-us/research/publication/gray-failure-the-achilles-heel-of-cloud-scale-systems/",
+        what: "Slack, 2021: a link to one availability zone failed now and then, and servers behind \
+               it were slow without being excluded at once.",
+        url: "https://slack.engineering/slacks-migration-to-a-cellular-architecture/",
     },
 };

@@ -129,8 +129,8 @@ pub(super) const FAULT: Fault = Fault {
         Repair::Provider(&[("median_ms", "8"), ("sigma", "0.4")]),
     ],
     incident: Incident {
-        what: "Lock contention is one of the amplifiers found behind metastable failures at large \
-               companies.",
-        url: "https://www.usenix.org/conference/osdi22/presentation/huang-lexiang",
+        what: "Fly.io, 2025: requests queued behind one badly set mutex, and the API answered 503 \
+               until the load was spread.",
+        url: "https://fly.io/infra-log/2025-04-19",
     },
 };

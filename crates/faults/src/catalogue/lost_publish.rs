@@ -92,7 +92,8 @@ pub(super) const FAULT: Fault = Fault {
         Repair::Announce,
     ],
     incident: Incident {
-        what: "Allegro, 2018: the system that hands out tasks failed, and a sale with it.",
-        url: "https://allegro.tech/2018/08/postmortem-why-allegro-went-down.html",
+        what: "An operator of RabbitMQ, 2022: after its nodes had changed, the binding of a queue \
+               was listed, and messages were routed as if there was none.",
+        url: "https://github.com/rabbitmq/rabbitmq-server/issues/4236",
     },
 };

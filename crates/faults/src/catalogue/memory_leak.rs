@@ -71,8 +71,7 @@ pub(super) const FAULT: Fault = Fault {
          keeps something of each.",
     ],
     red_herring: "Traffic: it is flat, and so is all that it should cost.",
-    fix: "Roll back; a restart only begins anew. Bound every map that is keyed by what customers \
-          send.",
+    fix: "Roll back; a restart only begins anew. Bound whatever is kept of each order.",
     repairs: &[Repair::RollBack(Service::OrderApi)],
     incident: Incident {
         what: "AWS, 2012: an agent that could not reach its server leaked memory, until the \

@@ -273,7 +273,7 @@ impl Fault {
     }
 
     /// What turning it on does, with nothing set.
-    fn actions(&self) -> Vec<Action> {
+    pub fn actions(&self) -> Vec<Action> {
         let settings = Settings::parse(self.parameters, []).expect("defaults are possible");
         (self.mechanism)(&settings)
     }
@@ -311,7 +311,7 @@ pub fn find(name: &str) -> Option<&'static Fault> {
 
 /// A share of what is struck, as a parameter `p`.
 const fn share(meaning: &'static str, default: f64) -> Parameter {
-    Parameter { name: "p", meaning, default, min: 0.0, max: 1.0 }
+    Parameter { name: "p", meaning, default, min: 0.01, max: 1.0 }
 }
 
 /// The step takes its other way, for the share that is set as `p`.

@@ -98,7 +98,8 @@ pub(super) const FAULT: Fault = Fault {
     fix: "Roll back, or read the page with one statement that joins what it shows, and keep what the provider said.",
     repairs: &[Repair::RollBack(Service::OrderApi)],
     incident: Incident {
-        what: "N+1 queries are common enough that tracers look for them by themselves.",
-        url: "https://docs.sentry.io/product/issues/issue-details/performance-issues/n-one-queries/",
+        what: "MIT xPRO, 2019: the catalog made n+1 queries and took up to a minute and more, and \
+               more and more servers were added.",
+        url: "https://github.com/mitodl/mitxpro/issues/1141",
     },
 };

@@ -1,7 +1,8 @@
-//! A worker takes one order at a time, and asks too often.
+//! A worker takes one order at a time, and each takes longer.
 //!
-//! A release of the worker fulfills one order after the other and reads each again for every line of it.
-//! Each message takes a little longer than before, and only one is worked on: fewer are done than come.
+//! A release of the worker fulfills one order after the other, reads each again for every line of it,
+//! and waits a little longer for whoever picks and packs (a delay, log-normal like theirs). Each message
+//! takes longer than before, and only one is worked on: fewer are done than come.
 //! The queue grows in a straight line, as steep as the difference. Nobody fails, and the worker is
 //! busy.
 
@@ -94,7 +95,7 @@ pub(super) const FAULT: Fault = Fault {
     hints: [
         "Orders are fulfilled, and later and later.",
         "Compare what comes with what is done, and how long each takes with how long it took.",
-        "One at a time, with many calls each: the worker has become too slow for what comes, which \
+        "One at a time, with many calls and a longer wait each: the worker has become too slow for what comes, which \
          is as much as ever.",
     ],
     red_herring: "Traffic: as many orders come as before.",

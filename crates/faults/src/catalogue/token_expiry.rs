@@ -90,8 +90,8 @@ pub(super) const FAULT: Fault = Fault {
     fix: "Let the key be renewed again: roll back, or restart once it is known why it was not.",
     repairs: &[Repair::RollBack(Service::OrderApi)],
     incident: Incident {
-        what: "Azure, 2012: certificates were made with an end that does not exist, on a leap day, \
-               and what depended on them could not start.",
-        url: "https://azure.microsoft.com/en-us/blog/summary-of-windows-azure-service-disruption-on-feb-29th-2012/",
+        what: "Epic Games, 2021: a certificate that nobody watched expired, and logins and \
+               purchases failed.",
+        url: "https://www.epicgames.com/site/en-US/expiration-date-4-6-2021",
     },
 };

@@ -25,8 +25,12 @@ pub(super) struct Description {
     /// What ends it in a real shop.
     fix: &'static str,
     repairs: Vec<String>,
-    /// What it needs; nothing, a database or Postgres.
+    /// What it needs, and why.
     needs: &'static str,
+    needs_because: &'static str,
+    /// When something of its kind has happened, and where to read of it.
+    incident: &'static str,
+    source: &'static str,
     parameters: Vec<Parameter>,
 }
 
@@ -74,6 +78,9 @@ impl Description {
             fix: fault.fix,
             repairs: fault.repairs.iter().map(ToString::to_string).collect(),
             needs: fault.needs().name(),
+            needs_because: fault.needs().why(),
+            incident: fault.incident.what,
+            source: fault.incident.url,
             parameters: parameters.collect(),
         }
     }
@@ -109,7 +116,8 @@ impl fmt::Display for Catalogue {
 /// What is said of what a fault needs.
 fn needing(fault: &Fault) -> &'static str {
     match fault.needs() {
-        Needs::Postgres | Needs::Proxy => " (needs Postgres)",
+        Needs::Postgres => " (needs Postgres)",
+        Needs::Proxy => " (needs Postgres, behind a proxy)",
         // Every lab has one.
         Needs::Nothing | Needs::Database if fault.needs_canary() => " (needs --canary)",
         Needs::Nothing | Needs::Database => "",
@@ -118,7 +126,7 @@ fn needing(fault: &Fault) -> &'static str {
 
 impl fmt::Display for Description {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, summary, story, red_herring, fix, repairs, .. } = self;
+        let Self { name, summary, story, red_herring, fix, repairs, incident, source, .. } = self;
         write!(
             f,
             "{name}: {summary}\n\n{story}\n\nlooks like the cause, and is not: {red_herring}\nwhat \
@@ -126,7 +134,9 @@ impl fmt::Display for Description {
         )?;
         repairs.iter().try_for_each(|repair| writeln!(f, "  {repair}"))?;
         let fault = faults::find(name).expect("it was made of one");
-        parameters::possible(fault.parameters).iter().try_for_each(|line| write!(f, "\n  {line}"))
+        let possible = parameters::possible(fault.parameters);
+        possible.iter().try_for_each(|line| write!(f, "\n  {line}"))?;
+        write!(f, "\n\nelsewhere: {incident}\n  {source}")
     }
 }
 

@@ -177,7 +177,8 @@ fn cannot_be_here(fault: &Fault) -> Refusal {
             "lab desk --database-proxy-url URL (or LAB_DATABASE_PROXY_URL)".to_owned(),
         ],
     };
-    let error = format!("{} needs {}, and here it is not", fault.name, fault.needs().name());
+    let (name, needs) = (fault.name, fault.needs());
+    let error = format!("{name} needs {}, which is not here: {}", needs.name(), needs.why());
     Refusal::new(StatusCode::CONFLICT, error, possible)
 }
 

@@ -1,6 +1,6 @@
 //! What a dead letter says, to people and to machines.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use chrono::{DateTime, Utc};
 use contract::{
@@ -29,12 +29,15 @@ pub struct DeadLetter {
     pub since: Option<DateTime<Utc>>,
 }
 
-/// The dead letters, oldest first.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The dead letters.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DeadLetters {
     /// How many there are.
     pub total: u32,
-    /// The first of them.
+    /// How many were given up for which reason, of those that could be looked at.
+    pub by_reason: BTreeMap<String, u32>,
+    /// Some of them: those with orders first, then those that nobody can read; of each the oldest,
+    /// oldest first.
     pub letters: Vec<DeadLetter>,
 }
 
@@ -100,7 +103,15 @@ impl fmt::Display for DeadLetters {
             1 => f.write_str("1 dead letter")?,
             total => write!(f, "{total} dead letters")?,
         }
+        if self.by_reason.len() > 1 {
+            let reasons = self.by_reason.iter().map(|(reason, count)| format!("{count} {reason}"));
+            write!(f, ": {}", reasons.collect::<Vec<_>>().join(", "))?;
+        }
         self.letters.iter().try_for_each(|letter| write!(f, "\n  {letter}"))?;
+        match (self.total as usize).saturating_sub(self.letters.len()) {
+            0 => {}
+            more => write!(f, "\n  and {more} more")?,
+        }
         f.write_str("\nput them back: lab dlq replay, or curl -X POST :4000/dlq/replay")
     }
 }

@@ -15,7 +15,7 @@ use lapin::{
 };
 use tokio::{
     sync::{Mutex, MutexGuard},
-    time::timeout,
+    time::{Instant, timeout},
 };
 
 use super::{
@@ -23,10 +23,14 @@ use super::{
     queues::Queues,
 };
 
-/// How many are shown at most.
+/// How many are shown at most: of those with orders and of those that nobody can read.
 const SHOWN: usize = 100;
+/// How long it is looked through them: orders may lie behind thousands that nobody can read.
+const LOOKING: Duration = Duration::from_secs(5);
 /// How long looking at them, or putting back one, may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long it is waited for others who are at the dead letters.
+const TURN: Duration = Duration::from_secs(1);
 /// What is on the envelope about earlier tries; it would count against the next ones.
 const PAST: [&str; 6] = [
     ATTEMPTS_HEADER,
@@ -44,9 +48,10 @@ pub(crate) struct Morgue {
 }
 
 impl Morgue {
-    /// Nobody else takes from the queue until whoever has this lets go; nothing while somebody has it.
-    pub(super) fn turn(&self) -> Option<MutexGuard<'_, ()>> {
-        self.turn.try_lock().ok()
+    /// Nobody else takes from the queue until whoever has this lets go; nothing if others have it for too
+    /// long.
+    pub(super) async fn turn(&self) -> Option<MutexGuard<'_, ()>> {
+        timeout(TURN, self.turn.lock()).await.ok()
     }
 
     /// Looks at the dead letters and leaves them where they are.
@@ -85,15 +90,23 @@ impl Morgue {
 }
 
 async fn look(channel: &Channel) -> anyhow::Result<DeadLetters> {
-    let mut letters = DeadLetters { total: 0, letters: Vec::new() };
-    while letters.letters.len() < SHOWN {
+    let (mut seen, mut unreadable) = (DeadLetters::default(), Vec::new());
+    let (began, mut count) = (Instant::now(), 0);
+    while began.elapsed() < LOOKING {
         let Some(message) = take(channel).await? else { break };
-        letters.letters.push(DeadLetter::read(&message.delivery));
-        letters.total = message.message_count + letters.letters.len() as u32;
+        count += 1;
+        seen.total = message.message_count + count;
+        let letter = DeadLetter::read(&message.delivery);
+        *seen.by_reason.entry(letter.reason.clone()).or_default() += 1;
+        let like = if letter.order_id.is_some() { &mut seen.letters } else { &mut unreadable };
+        if like.len() < SHOWN {
+            like.push(letter);
+        }
     }
+    seen.letters.append(&mut unreadable);
     let all = BasicNackOptions { multiple: true, requeue: true };
     channel.basic_nack(0, all).await.context("cannot put back what was looked at")?;
-    Ok(letters)
+    Ok(seen)
 }
 
 /// The next dead letter, to be acknowledged or to go back to its place.

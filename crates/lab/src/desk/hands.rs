@@ -185,7 +185,11 @@ impl Turn<'_> {
         let wanted = ledger.outside();
         let is_wanted = |id: &Uuid| wanted.iter().any(|(wanted, _)| wanted == id);
         done.late.retain(|id, _| done.once.contains_key(id) || is_wanted(id));
-        let mut gone: Vec<_> = done.once.keys().copied().filter(|id| !is_wanted(id)).collect();
+        // Messages that nobody can read are alike: those of now are left alone, and so are others.
+        let are_sent = wanted.iter().any(|(_, action)| matches!(action, Action::Publish(_)));
+        let stays = |id: &Uuid| are_sent && matches!(done.once[id], Undo::Bury(_));
+        let gone = done.once.keys().copied().filter(|id| !is_wanted(id) && !stays(id));
+        let mut gone: Vec<_> = gone.collect();
         gone.sort_by_key(|id| !done.once[id].is_waited_for());
         for id in gone {
             if !done.rests(&id) {
@@ -398,7 +402,7 @@ impl Burial {
             return Ok(false);
         }
         // Whoever else is at the dead letters has them for himself: it is looked again soon.
-        let Some(_turn) = reach.morgue.turn() else { return Ok(false) };
+        let Some(_turn) = reach.morgue.turn().await else { return Ok(false) };
         let before = self.found;
         broker::bury(reach.queues, &mut self.found).await?;
         self.looked = Some(Instant::now());

@@ -235,13 +235,18 @@ impl Ledger {
     }
 
     /// An operator has set these of the payment provider: no fault that is on bends them any more.
+    ///
+    /// Where code is at fault too, that only hides what it does.
     pub(crate) fn provider_set(&self, names: &BTreeSet<&str>) {
         for entry in self.entries().iter_mut() {
+            let is_code = entry.effects.iter().any(|suffering| {
+                suffering.effect.is_code() && !suffering.seam.dies_with_its_process()
+            });
             for (_, action) in &mut entry.outside {
                 let Action::Provider(settings) = action else { continue };
                 let before = settings.len();
                 settings.retain(|(name, _)| !names.contains(name));
-                entry.touched |= settings.len() < before;
+                entry.touched |= settings.len() < before && !is_code;
             }
         }
     }
@@ -468,6 +473,20 @@ mod tests {
         assert_eq!(touched(&ledger), ["token-expiry"]);
         assert_eq!(seams(false), all[1..]);
         assert_eq!(seams(true), all, "the other replica has not started again");
+    }
+
+    /// With fewer declines the pool leaks slowly, and a restart empties it for a while.
+    #[tokio::test(start_paused = true)]
+    async fn a_leak_that_is_slowed_down_and_hidden_by_a_restart_is_still_there() {
+        let ledger = Ledger::default();
+        turn_on(&ledger, "pool-leak");
+        let told =
+            ledger.armings(Service::OrderApi, false).iter().map(|arming| arming.id).collect();
+        ledger.provider_set(&["decline_rate"].into());
+        ledger.started_again(Service::OrderApi, false, &told);
+        assert_eq!(touched(&ledger), Vec::<&str>::new());
+        ledger.roll_back(Service::OrderApi);
+        assert_eq!(touched(&ledger), ["pool-leak"]);
     }
 
     #[tokio::test(start_paused = true)]

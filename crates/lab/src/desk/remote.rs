@@ -173,8 +173,7 @@ impl Remote {
     /// the service has started again.
     async fn look(&self, told: &mut Told) -> reqwest::Result<BTreeSet<Uuid>> {
         let answer = self.client.get(self.switchboard()).send().await?;
-        let armed: Vec<Arming> = answer.error_for_status()?.json().await?;
-        let armed = ids(&armed);
+        let armed: BTreeSet<Uuid> = answer.error_for_status()?.json().await?;
         let wanted = ids(&self.ledger.armings(self.service, self.canary));
         if told.armings.is_disjoint(&armed) && !told.armings.is_disjoint(&wanted) {
             self.ledger.started_again(self.service, self.canary, &told.armings);

@@ -85,6 +85,11 @@ pub(crate) struct Prove {
     /// Write what was found into this folder: `proof.md`, and `proof/` with pictures and numbers.
     #[arg(long, value_name = "FOLDER")]
     write: Option<PathBuf>,
+
+    /// Hold nothing, and write again what was found before: the page and the pictures of these numbers,
+    /// such as `docs/proof/proof.json`.
+    #[arg(long, value_name = "FILE", requires = "write", conflicts_with_all = ["names", "real", "database_url", "amqp_url", "desk", "repair"])]
+    from: Option<PathBuf>,
 }
 
 /// A fault that is yet to be proven.
@@ -115,10 +120,23 @@ struct Queue {
     labs: usize,
 }
 
+/// Whether all are proven, and told apart if there are enough seeds to say so.
+fn outcome(trials: &[Trial]) -> ExitCode {
+    let proven = trials.iter().all(Trial::is_proven);
+    let seeds = trials.iter().map(|trial| trial.seed).max().unwrap_or_default();
+    // A cell of fewer trials says too little.
+    let told_apart = seeds < ENOUGH_SEEDS || report::told_apart(trials);
+    if proven && told_apart { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
 impl Prove {
     /// Proves them. Exits with 0 if all are proven, and told apart if there are enough seeds to say so; with
     /// 1 if not, with 2 if that cannot be.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
+        if let (Some(from), Some(folder)) = (&self.from, &self.write) {
+            let trials = report::write_again(from, folder)?;
+            return Ok(outcome(&trials));
+        }
         let faults = match self.faults() {
             Ok(faults) => faults,
             Err(problem) => {
@@ -154,10 +172,7 @@ impl Prove {
             report::write(folder, &self.command(), &revision, &trials)
                 .context("cannot write what was found")?;
         }
-        let proven = trials.iter().all(Trial::is_proven);
-        // A cell of fewer trials says too little.
-        let told_apart = self.seeds < ENOUGH_SEEDS || report::told_apart(&trials);
-        Ok(if proven && told_apart { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(outcome(&trials))
     }
 
     /// Those that are named, or all that can be turned on here.
@@ -195,8 +210,9 @@ impl Prove {
             (None, false) => "",
         };
         let repair = if self.repair { " --repair" } else { "" };
-        let Self { seeds, lanes, .. } = self;
-        format!("lab prove --seeds {seeds} --lanes {lanes}{which}{repair} --write FOLDER")
+        let Self { names, seeds, lanes, .. } = self;
+        let names: String = names.iter().map(|name| format!(" {name}")).collect();
+        format!("lab prove{names} --seeds {seeds} --lanes {lanes}{which}{repair} --write FOLDER")
     }
 
     /// Lets each lane take one task after the other.

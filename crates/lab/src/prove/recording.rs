@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use serde::Serializer;
+use serde::{Deserialize as _, Deserializer, Serializer, de};
 use serde_json::Value;
 
 use super::{eyes, stage::Stage};
@@ -236,6 +236,39 @@ pub(super) fn in_columns<S: Serializer>(
     serializer.collect_map(names.into_iter().map(|name| (name, values(name))))
 }
 
+/// Reads what was written so.
+pub(super) fn from_columns<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<Numbers>, D::Error> {
+    let columns = BTreeMap::<String, Vec<Option<f64>>>::deserialize(deserializer)?;
+    let mut recordings = Vec::new();
+    for (name, values) in columns {
+        recordings.resize_with(values.len().max(recordings.len()), Numbers::new);
+        for (numbers, value) in recordings.iter_mut().zip(values) {
+            numbers.extend(value.map(|value| (name.clone(), value)));
+        }
+    }
+    Ok(recordings)
+}
+
+/// Reads a fault that the catalogue has.
+pub(super) fn known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<&'static str, D::Error> {
+    named(&String::deserialize(deserializer)?)
+}
+
+/// The same for all that something is said of.
+pub(super) fn all_known<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<&'static str, bool>, D::Error> {
+    let said = BTreeMap::<String, bool>::deserialize(deserializer)?;
+    said.into_iter().map(|(name, held)| Ok((named(&name)?, held))).collect()
+}
+
+fn named<E: de::Error>(name: &str) -> Result<&'static str, E> {
+    let fault = faults::find(name);
+    fault.map(|fault| fault.name).ok_or_else(|| E::custom(format!("there is no fault {name:?}")))
+}
+
 /// With as many digits as it is worth: four that count.
 fn rounded(value: f64) -> f64 {
     format!("{value:.3e}").parse().unwrap_or(value)
@@ -266,8 +299,11 @@ mod tests {
         let second = Numbers::from([("a".to_owned(), rounded(-98_765.4))]);
         let mut text = Vec::new();
         let mut json = serde_json::Serializer::new(&mut text);
-        in_columns(&[first, second], &mut json).unwrap();
+        let written = [first, second];
+        in_columns(&written, &mut json).unwrap();
         let text = String::from_utf8(text).unwrap();
         assert_eq!(text, r#"{"a":[0.1235,-98770.0],"b":[2.0,null]}"#);
+        let read = from_columns(&mut serde_json::Deserializer::from_str(&text)).unwrap();
+        assert_eq!(read, written);
     }
 }

@@ -10,7 +10,7 @@ use faults::{
     FAULTS, Fault, Repair,
     contract::{Contract, Look, Sign, WITHIN},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::{
@@ -40,10 +40,14 @@ const RECORDED: usize = 4;
 /// Recordings at rest, before it is turned on.
 const RESTING: usize = 5;
 
+/// The name of a fault, which the catalogue has: read from elsewhere, it is looked up there.
+type Name = &'static str;
+
 /// What was seen of one fault.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Trial {
-    pub(super) fault: &'static str,
+    #[serde(deserialize_with = "recording::known")]
+    pub(super) fault: Name,
     /// Its place in the catalogue.
     pub(super) number: usize,
     pub(super) seed: u64,
@@ -77,14 +81,21 @@ pub(super) struct Trial {
     /// What is wrong.
     pub(super) problems: Vec<String>,
     /// Whose contracts held while it was on.
-    pub(super) held: BTreeMap<&'static str, bool>,
+    #[serde(deserialize_with = "recording::all_known")]
+    pub(super) held: BTreeMap<Name, bool>,
     /// What was still seen, and what still fired, when it was last looked after healing.
     #[serde(skip)]
     left: BTreeSet<String>,
     /// How everything was at rest, and while it was on.
-    #[serde(serialize_with = "recording::in_columns")]
+    #[serde(
+        serialize_with = "recording::in_columns",
+        deserialize_with = "recording::from_columns"
+    )]
     pub(super) rest: Vec<Numbers>,
-    #[serde(serialize_with = "recording::in_columns")]
+    #[serde(
+        serialize_with = "recording::in_columns",
+        deserialize_with = "recording::from_columns"
+    )]
     pub(super) on: Vec<Numbers>,
 }
 
@@ -365,8 +376,21 @@ impl Trial {
     async fn spoil(&mut self, stage: &Stage) -> anyhow::Result<()> {
         let told = stage.told().await?.to_lowercase();
         let words: BTreeSet<&str> = told.split(|letter: char| !letter.is_alphanumeric()).collect();
-        let hints =
-            ["fault", "faults", "chaos", "inject", "injected", "seam", "switchboard", "detour"];
+        let hints = [
+            "fault",
+            "faults",
+            "chaos",
+            "inject",
+            "injected",
+            "injection",
+            "seam",
+            "seams",
+            "switchboard",
+            "detour",
+            "detours",
+            "arming",
+            "armed",
+        ];
         let names = FAULTS.iter().map(|fault| fault.name).filter(|name| name.contains('-'));
         let named = names.flat_map(|name| [name.to_owned(), name.replace('-', "_")]);
         let named = named.filter(|name| told.contains(name.as_str()));

@@ -1,8 +1,10 @@
 //! What is other from seed to seed, beside the customers: when a fault is turned on, and how strong it is.
 
+use std::borrow::Cow;
+
 use faults::Fault;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A fault is turned on so many seconds later, at most: within two scrapes, so that it falls anywhere
 /// between them.
@@ -11,12 +13,12 @@ const LATEST_S: f64 = 10.0;
 const SPREAD: f64 = 0.1;
 
 /// How one trial differs from others of the same fault.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Variation {
     /// How many seconds it is waited at rest.
     pub(super) onset_s: f64,
     /// What is set of the fault; what is not set is as by default.
-    pub(super) settings: Vec<(&'static str, String)>,
+    pub(super) settings: Vec<(Cow<'static, str>, String)>,
 }
 
 impl Variation {
@@ -38,7 +40,7 @@ impl Variation {
                 let counts = known.default.fract() == 0.0 && known.default > 1.0;
                 (known.name, if counts { value.round() } else { (value * 1e4).round() / 1e4 })
             })
-            .map(|(name, value)| (name, value.to_string()))
+            .map(|(name, value)| (name.into(), value.to_string()))
             .collect();
         Self { onset_s, settings }
     }
@@ -62,7 +64,7 @@ mod tests {
             for seed in 1..50 {
                 let Variation { onset_s, settings } = Variation::of(fault, seed);
                 assert!((0.0..=LATEST_S).contains(&onset_s));
-                let given = settings.iter().map(|(name, value)| (*name, value.as_str()));
+                let given = settings.iter().map(|(name, value)| (&**name, value.as_str()));
                 assert!(fault.settings(given).is_ok(), "{}: {settings:?}", fault.name);
             }
         }

@@ -1,13 +1,21 @@
 //! The pages of the faults, one shape for all, derived from the catalogue.
 
-use std::{collections::BTreeSet, fmt::Write as _, fs};
+use std::{
+    collections::BTreeSet,
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use faults::{
     FAULTS, Fault, Needs, Repair,
     contract::{Logs, Look, Sign, Sql, Traces},
 };
 
-use crate::repository::{path, read};
+use crate::{
+    repository::{path, read},
+    stack,
+};
 
 const FOLDER: &str = "docs/faults";
 
@@ -44,6 +52,57 @@ fn every_alert_that_a_contract_names_is_one() {
         for alert in fault.contract.fires.iter().chain(fault.contract.silent) {
             assert!(rules.contains(&format!("alert: {alert}\n")), "{}: {alert}", fault.name);
         }
+    }
+}
+
+/// What the stack is made of, but for the dashboard of what is on, which says so by design.
+const CONFIGURATION: [&str; 13] = [
+    "docker-compose.yml",
+    "Dockerfile",
+    "alertmanager",
+    "elasticsearch",
+    "grafana",
+    "jaeger",
+    "kibana",
+    "logstash",
+    "loki",
+    "otel-collector",
+    "postgres",
+    "prometheus",
+    "rabbitmq",
+];
+
+#[test]
+fn no_configuration_has_a_faults_name_and_no_service_is_started_with_a_hint() {
+    let mut texts = Vec::new();
+    CONFIGURATION.iter().for_each(|name| texts_of(&path(name), &mut texts));
+    texts.retain(|(file, _)| !file.ends_with("grafana/dashboards/faults.json"));
+    assert!(texts.len() > 30, "{} files", texts.len());
+    for (file, text) in texts {
+        let names = FAULTS.iter().map(|fault| fault.name).filter(|name| name.contains('-'));
+        for name in names.flat_map(|name| [name.to_owned(), name.replace('-', "_")]) {
+            let named = format!("{} {text}", file.display());
+            assert!(!named.contains(&name), "{name} in {}", file.display());
+        }
+    }
+    let services = stack::compose().services;
+    for name in ["web-gateway", "order-api", "order-api-canary", "fulfillment-worker"] {
+        let service = &services[name];
+        let told = format!("{} {:?} {:?}", service.image, service.environment, service.volumes);
+        let told = told.to_lowercase();
+        for hint in ["fault", "chaos", "inject", "seam", "switchboard", "detour"] {
+            assert!(!told.contains(hint), "{name}: {hint}");
+        }
+    }
+}
+
+/// The files of a folder, and what is in them, as far as that is text.
+fn texts_of(place: &Path, texts: &mut Vec<(PathBuf, String)>) {
+    if place.is_dir() {
+        let entries = fs::read_dir(place).expect("it can be read").flatten();
+        entries.for_each(|entry| texts_of(&entry.path(), texts));
+    } else if let Ok(text) = fs::read_to_string(place) {
+        texts.push((place.to_owned(), text.to_lowercase()));
     }
 }
 
@@ -105,8 +164,11 @@ fn page(fault: &Fault) -> String {
         );
     }
     if fault.needs() >= Needs::Postgres {
-        page.push_str(
-            "\nIt needs Postgres: `docker compose up`, or `cargo run -- --database-url postgres://…`.\n",
+        let _ = write!(
+            page,
+            "\nIt needs {}, for {}: `docker compose up`, or `cargo run -- --database-url postgres://…`.\n",
+            fault.needs().name(),
+            fault.needs().why()
         );
     }
     for known in fault.parameters {
@@ -140,20 +202,8 @@ fn page(fault: &Fault) -> String {
         }
     }
     let _ = write!(page, "\n## The red herring\n\n{}\n\n## Mechanism\n\n", fault.red_herring);
-    let seams: Vec<_> = fault
-        .seams()
-        .iter()
-        .map(|seam| format!("`{seam:?}` of {}", seam.service().name()))
-        .collect();
-    let mechanism =
-        if seams.is_empty() { "Outside of the services".to_owned() } else { seams.join(", ") };
-    let _ = write!(
-        page,
-        "{mechanism}; see [{file}](../../{file}).\n\n## Fix\n\n{}\n{}\n## Alerts\n\n",
-        fault.fix,
-        repairs(fault),
-        file = fault.file()
-    );
+    mechanism(&mut page, fault);
+    let _ = write!(page, "\n## Fix\n\n{}\n{}\n## Alerts\n\n", fault.fix, repairs(fault));
     let links = |names: &[&str]| {
         let links: Vec<_> =
             names.iter().map(|name| format!("[{name}](../runbooks/{name}.md)")).collect();
@@ -169,6 +219,47 @@ fn page(fault: &Fault) -> String {
     let _ = writeln!(page, "- Promise that it breaks: {impact}.");
     let _ = write!(page, "\n## Elsewhere\n\n{} <{}>\n", fault.incident.what, fault.incident.url);
     page
+}
+
+/// What is done, and where that is in the code.
+fn mechanism(page: &mut String, fault: &Fault) {
+    for action in fault.actions() {
+        let _ = writeln!(page, "- {}.", capital(&action.to_string()));
+    }
+    let mut seams = fault.seams();
+    seams.sort_unstable_by_key(|seam| format!("{seam:?}"));
+    seams.dedup();
+    let steps = seams.iter().flat_map(|seam| {
+        let folder = format!("crates/{}/src", seam.service().name());
+        let places = sources(&path(&folder), &format!("Seam::{seam:?}"));
+        assert!(!places.is_empty(), "{seam:?} is no step of {folder}");
+        places.into_iter().map(move |place| format!("[{seam:?}](../../{folder}/{place})"))
+    });
+    let file = fault.file();
+    let places: Vec<_> = [format!("[the fault](../../{file})")].into_iter().chain(steps).collect();
+    let _ = writeln!(page, "\nIn the code: {}.", places.join(", "));
+}
+
+/// The files below a folder that name this, in their order.
+fn sources(folder: &Path, name: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("the folder is there").flatten() {
+        let own = entry.file_name().into_string().expect("text");
+        if entry.path().is_dir() {
+            let below = sources(&entry.path(), name);
+            found.extend(below.into_iter().map(|place| format!("{own}/{place}")));
+        } else if fs::read_to_string(entry.path()).is_ok_and(|text| is_named(&text, name)) {
+            found.push(own);
+        }
+    }
+    found.sort_unstable();
+    found
+}
+
+/// Whether a text has this name, and not only one that begins with it.
+fn is_named(text: &str, name: &str) -> bool {
+    let after = |(at, _)| text[at + name.len()..].chars().next();
+    text.match_indices(name).map(after).any(|next| !next.is_some_and(char::is_alphanumeric))
 }
 
 /// What operators can do about it here, as it is typed.
@@ -193,12 +284,21 @@ fn repairs(fault: &Fault) -> String {
 fn seen(page: &mut String, says: &str, sign: &Sign) {
     let query = match sign.look {
         Look::Metrics(query) => format!("```promql\n  {query}\n  ```"),
-        Look::Traces(traces) => format!("```sh\n  {}\n  ```", traces_command(&traces)),
-        Look::Logs(logs) => format!("```sh\n  {}\n  ```", logs_command(&logs)),
+        Look::Traces(traces) => {
+            format!("```sh\n  {}\n  ```{}", traces_command(&traces), at_least(traces.at_least))
+        }
+        Look::Logs(logs) => {
+            format!("```sh\n  {}\n  ```{}", logs_command(&logs), at_least(logs.at_least))
+        }
         Look::Database(sql) => queries(&sql),
         Look::Grown(sql) => format!("{}\n\n  and it grows", queries(&sql)),
     };
     let _ = write!(page, "\n- {}:\n\n  {query}\n", capital(says));
+}
+
+/// How many of them there are within the last minute.
+fn at_least(count: usize) -> String {
+    format!("\n\n  at least {count} in a minute")
 }
 
 /// A query in each of its dialects, once if they are the same.

@@ -71,13 +71,26 @@ async fn what_was_sent_unreadable_is_taken_away_again_and_nothing_else() {
     let scene = Scene::of(&world).await;
     repairs::on(&scene.desk, "poison-message", "messages=1000&for=1h").await;
     let mut bodies = Vec::new();
-    while let Some(message) = scene.take().await {
-        bodies.push(message.data);
+    testbed::eventually(crate::desk::PATIENCE, "all have come", async || {
+        while let Some(message) = scene.take().await {
+            bodies.push(message.data);
+        }
+        (bodies.len() == 1000).then_some(())
+    })
+    .await;
+    for body in &bodies {
+        scene.give_up(body, "malformed").await;
     }
-    assert_eq!(bodies.len(), 1000);
     let order = Uuid::now_v7();
     scene.give_up(&event(order), "tries_exhausted").await;
     scene.give_up(b"not an order", "unreadable").await;
+    let first = "1002 dead letters: 1000 malformed, 1 tries_exhausted, 1 unreadable\n  message";
+    testbed::eventually(crate::desk::PATIENCE, "all can be looked at in time", async || {
+        let (_, text) = scene.desk.text(Method::GET, "/dlq", "").await;
+        (text.starts_with(first) && text.contains("and 901 more")).then_some(())?;
+        (scene.look().await.letters[0].order_id == Some(order)).then_some(())
+    })
+    .await;
 
     let (status, text) = scene.desk.text(Method::DELETE, "/chaos", "").await;
     assert_eq!(status, StatusCode::OK, "{text}");
@@ -89,13 +102,10 @@ async fn what_was_sent_unreadable_is_taken_away_again_and_nothing_else() {
         let left = scene.look().await.letters;
         assert_eq!((left[0].order_id, left[1].order_id), (Some(order), None));
     };
-    for body in &bodies {
-        scene.give_up(body, "unreadable").await;
-    }
     only_others_are_left().await;
     // A worker whose connection was lost gives one up for the second time, and the third.
     for _ in 0..2 {
-        scene.give_up(&bodies[0], "unreadable").await;
+        scene.give_up(&bodies[0], "malformed").await;
         only_others_are_left().await;
     }
 }

@@ -1,5 +1,6 @@
 //! After the whole catalogue nothing is lost: each fault is turned on and healed under load, one after
-//! the other, and then all adds up.
+//! the other, and then all adds up. Those whose point is that something does not have shown it until
+//! then, and what their pages say has put it right.
 
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use tokio::time::sleep;
 
 use crate::{
     books::{Books, PEACE},
+    collector::metrics_of,
     lab::World,
     ledger::Ledger,
     number,
@@ -53,12 +55,16 @@ async fn adds_up(world: World) {
         assert_eq!(code, 0, "{}: {said}", fault.name);
     }
     let accepted = trading.stop().await;
+    let metrics = metrics_of(world.lab.order_api_side_port).await;
+    let repeated = metrics["fulfillments_repeated_total"];
+    assert!(repeated > 0.0, "no order was fulfilled twice by duplicate-delivery");
     // The fix of those that lose announcements: until nobody waits for one any more.
     let announce = async || {
         let (code, said) = world.lab.command(&["announce", "--longer-ago-s", "10"]);
         assert_eq!(code, 0, "{said}");
         said.contains("has been heard of").then_some(())
     };
+    assert_eq!(announce().await, None, "lost-publish has lost no announcement");
     eventually(PEACE, "all is announced", announce).await;
     let ledger = Ledger::open(&world).await;
     let gone = async || (ledger.archived().await == 0).then_some(());

@@ -147,7 +147,7 @@ pub(crate) async fn dropped_spans(port: u16) -> f64 {
     metrics.filter(|(series, _)| series.starts_with(name)).map(|(_, value)| value).sum()
 }
 
-async fn metrics_of(port: u16) -> HashMap<String, f64> {
+pub(crate) async fn metrics_of(port: u16) -> HashMap<String, f64> {
     let text = text(&format!("http://127.0.0.1:{port}/metrics"), ("accept", "text/plain")).await;
     let samples = text.lines().filter_map(|line| line.rsplit_once(' '));
     samples.filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?))).collect()

@@ -4,6 +4,7 @@ use std::{collections::HashSet, fmt::Write as _, time::Duration};
 
 use serde_json::{Value, json};
 use testbed::eventually;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::{
@@ -180,11 +181,12 @@ async fn an_order_whose_worker_dies_stays_one_trace(world: World) {
     let shop = world.shop();
     // The worker that dies takes its time, and the next one does not.
     let effect = json!({"delay": {"median_ms": 600_000.0, "share": 1.0}});
-    strike_worker(&world, Some(("fulfill_order", effect))).await;
+    let struck = Struck::at(&world, "fulfill_order", effect).await;
     let answer = shop.post(&cart("TEA-002", 1), "dies").await.expect("an answer");
     let trace_id = trace_id(&answer);
     // The worker has asked about the order, and is picking.
     spans_with(&world.lab, &trace_id, "shop.v1.Orders/GetOrder", 1).await;
+    struck.end().await;
     world.lab.kill("fulfillment-worker").await;
     let spans = spans_with(&world.lab, &trace_id, "process fulfillment.orders", 1).await;
     assert_eq!(trees(&spans), [format!("{PLACING}{FULFILLED}{FULFILLING}"), KILLED.to_owned()]);
@@ -197,7 +199,7 @@ async fn an_order_whose_worker_dies_stays_one_trace(world: World) {
 
 /// The worker stays; its connection does not, each time that it has done its work.
 async fn an_order_whose_message_comes_again_stays_one_trace(world: World) {
-    strike_worker(&world, Some(("settle_message", json!({"detour": {"share": 1.0}})))).await;
+    let struck = Struck::at(&world, "settle_message", json!({"detour": {"share": 1.0}})).await;
     let answer = world.shop().post(&cart("TEA-002", 1), "again").await.expect("an answer");
     let trace_id = trace_id(&answer);
     let process = "process fulfillment.orders";
@@ -206,7 +208,7 @@ async fn an_order_whose_message_comes_again_stays_one_trace(world: World) {
         (spans.iter().filter(|span| is(span, process)).count() >= 2).then_some(())
     })
     .await;
-    strike_worker(&world, None).await;
+    struck.end().await;
     let spans = spans_with(&world.lab, &trace_id, process, 2).await;
     let mut taken: Vec<_> = spans.iter().filter(|span| is(span, process)).collect();
     let again = AGAIN.repeat(taken.len() - 1);
@@ -218,18 +220,43 @@ async fn an_order_whose_message_comes_again_stays_one_trace(world: World) {
     }
 }
 
-/// Has the worker struck at a seam from now on, or no longer.
-async fn strike_worker(world: &World, strike: Option<(&str, Value)>) {
-    let side = format!("http://127.0.0.1:{}/control/seams", world.lab.worker_side_port);
-    let id = Uuid::now_v7();
-    let arming: Vec<_> = strike
-        .into_iter()
-        .map(|(seam, effect)| {
-            json!({"id": id, "seam": seam, "effect": effect, "remaining_ms": 600_000})
-        })
-        .collect();
-    let armed = reqwest::Client::new().put(side).json(&arming).send().await.expect("an answer");
-    assert_eq!(armed.status(), 204);
+/// The worker is struck at a seam. It is told so again and again, for the lab's own desk takes away what it
+/// knows nothing of.
+struct Struck {
+    side: String,
+    telling: JoinHandle<()>,
+}
+
+impl Struck {
+    async fn at(world: &World, seam: &str, effect: Value) -> Self {
+        let side = format!("http://127.0.0.1:{}/control/seams", world.lab.worker_side_port);
+        let (id, strikes_for) = (Uuid::now_v7(), 600_000);
+        let arming =
+            json!([{"id": id, "seam": seam, "effect": effect, "remaining_ms": strikes_for}]);
+        tell(&side, &arming).await.expect("the worker is told");
+        let telling = tokio::spawn({
+            let side = side.clone();
+            async move {
+                loop {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    drop(tell(&side, &arming).await);
+                }
+            }
+        });
+        Self { side, telling }
+    }
+
+    /// Nothing more is struck; what was struck before suffers on.
+    async fn end(self) {
+        self.telling.abort();
+        drop(self.telling.await);
+        tell(&self.side, &json!([])).await.expect("the worker is told");
+    }
+}
+
+async fn tell(side: &str, armings: &Value) -> reqwest::Result<()> {
+    let answer = reqwest::Client::new().put(side).json(armings).send().await?;
+    answer.error_for_status().map(drop)
 }
 
 /// The trace that an answer was made in, as it says itself.

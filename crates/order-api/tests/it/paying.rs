@@ -317,6 +317,10 @@ async fn a_refund_that_overtakes_the_record_of_a_capture_is_recorded_and_all_cou
         async move { payments.capture(CaptureRequest { order_id }).await }
     });
     // Read while it was only authorized, and answered after the capture was recorded.
+    eventually(SOON, "the provider captures", async || {
+        (shop.provider.load().busy == 1).then_some(())
+    })
+    .await;
     sleep(median / 2).await;
     let refunding = payments.refund(RefundRequest { order_id: order_id.clone() });
     let refunded = refunding.await.unwrap().into_inner().payment.unwrap();

@@ -9,6 +9,7 @@ mod servers;
 mod told;
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     fs,
     process::{Child, Command, Stdio},
@@ -180,7 +181,11 @@ impl Stage {
     }
 
     /// Turns a fault on, with these settings.
-    pub(super) async fn arm(&self, name: &str, settings: &[(&str, String)]) -> anyhow::Result<()> {
+    pub(super) async fn arm(
+        &self,
+        name: &str,
+        settings: &[(Cow<'static, str>, String)],
+    ) -> anyhow::Result<()> {
         let request = self.client.post(format!("{}/chaos/{name}", self.desk)).query(settings);
         request.send().await?.error_for_status().context("cannot turn a fault on")?;
         self.forget_numbers();

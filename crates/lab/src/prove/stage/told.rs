@@ -1,6 +1,6 @@
 //! Everything that a learner can read, to be searched for what gives an answer away.
 
-use std::fs;
+use std::{ffi::OsStr, fs};
 
 use super::{Stage, walk};
 
@@ -11,11 +11,13 @@ const LOGS: [&str; 4] =
     ["web-gateway.log", "order-api.log", "fulfillment-worker.log", "order-api-canary.log"];
 
 impl Stage {
-    /// Everything that a learner can read: metrics, logs, traces, and what the shop answers.
+    /// Everything that a learner can read: metrics, settings, logs, traces, and what the shop answers.
     pub(crate) async fn told(&self) -> anyhow::Result<String> {
         let mut told = String::new();
         for side in &self.sides {
-            told += &self.client.get(format!("{side}/metrics")).send().await?.text().await?;
+            for path in ["metrics", "ready", "control/seams", "control/settings"] {
+                told += &self.client.get(format!("{side}/{path}")).send().await?.text().await?;
+            }
         }
         told += &self.get("/logs", &[("limit", "10000")]).await?.to_string();
         let traces = self.get("/traces", &[("limit", "10000")]).await?;
@@ -46,7 +48,9 @@ impl Stage {
         }
         let files = self.own.iter().flat_map(|own| walk(own.folder.path()));
         for entry in files {
-            if LOGS.iter().any(|name| entry.ends_with(name)) {
+            // What was written before a file became too long lies beside it.
+            let name = entry.file_name().and_then(OsStr::to_str).unwrap_or_default();
+            if LOGS.iter().any(|log| name.starts_with(log)) {
                 told += &fs::read_to_string(entry).unwrap_or_default();
             }
         }
