@@ -61,35 +61,25 @@ pub enum Effect {
 
 impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let share = match self {
-            Self::Delay { median_ms, share } => {
-                write!(f, "takes {median_ms} ms longer in the median")?;
-                share
+        match self {
+            Self::Delay { median_ms, .. } => write!(f, "takes {median_ms} ms longer in the median"),
+            Self::Fail { .. } => f.write_str("fails"),
+            Self::Block { ms, .. } => write!(f, "blocks its thread for {ms} ms"),
+            Self::Match { length, .. } => {
+                write!(f, "matches a text of {length} letters against a pattern that backtracks")
             }
-            Self::Fail { share } => {
-                f.write_str("fails")?;
-                share
-            }
-            Self::Block { ms, share } => {
-                write!(f, "blocks its thread for {ms} ms")?;
-                share
-            }
-            Self::Match { length, share } => {
-                write!(f, "matches a text of {length} letters against a pattern that backtracks")?;
-                share
-            }
-            Self::Hoard { kib, share } => {
-                write!(f, "keeps {kib} KiB for ever")?;
-                share
-            }
-            Self::Detour { share } => {
-                f.write_str("takes its other way")?;
-                share
-            }
-        };
-        match share {
+            Self::Hoard { kib, .. } => write!(f, "keeps {kib} KiB for ever"),
+            Self::Detour { .. } => f.write_str("takes its other way"),
+        }?;
+        let (Self::Delay { share, .. }
+        | Self::Fail { share }
+        | Self::Block { share, .. }
+        | Self::Match { share, .. }
+        | Self::Hoard { share, .. }
+        | Self::Detour { share }) = self;
+        match *share {
             1.0 => Ok(()),
-            share => write!(f, ", {} of the time", Percent(*share)),
+            share => write!(f, ", {} of the time", Percent(share)),
         }
     }
 }

@@ -22,6 +22,7 @@ use uuid::Uuid;
 use super::{
     bends::Bends,
     broker,
+    burial::Burial,
     database::{self, Database},
     dead_letters::Morgue,
     ledger::Ledger,
@@ -43,10 +44,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LONG_PATIENCE: Duration = Duration::from_secs(30);
 /// The pause before what took too long is tried again, for others to have their turn.
 const REST: Duration = Duration::from_secs(15);
-/// How often in a row none is found, before no more messages are expected among the dead letters.
-const QUIET: u32 = 20;
-/// The same while fewer were found than there were: whoever gives them up may be away.
-const QUIET_TOO_EARLY: u32 = 200;
 /// How long the way to the database stays long when nobody says so again.
 const LEASE: Duration = Duration::from_secs(15);
 /// Who is asked to do things, as people read it.
@@ -91,18 +88,6 @@ enum Undo {
     Database(database::Done),
     /// The way to the database was made longer.
     Shorten,
-}
-
-/// How far it is with messages that nobody can read.
-#[derive(Debug)]
-struct Burial {
-    /// How many were sent, and how many are found.
-    sent: u32,
-    found: u32,
-    /// How often in a row none was found.
-    quiet: u32,
-    /// When it was last looked.
-    looked: Option<Instant>,
 }
 
 /// Whom the hands reach.
@@ -378,36 +363,11 @@ impl Undo {
     async fn undo(&mut self, reach: Reach<'_>) -> anyhow::Result<bool> {
         match self {
             Self::Bind => broker::bind(reach.queues).await?,
-            Self::Bury(burial) => return burial.go_on(reach).await,
+            Self::Bury(burial) => return burial.go_on(reach.queues, reach.morgue).await,
             Self::Database(done) => reach.database.undo(done).await?,
             Self::Shorten => reach.proxy.set(Wanted::NOTHING).await?,
         }
         Ok(true)
-    }
-}
-
-impl Burial {
-    const fn new(sent: u32) -> Self {
-        Self { sent, found: 0, quiet: 0, looked: None }
-    }
-
-    /// Takes away those that have come, and says whether that was the last time.
-    ///
-    /// Who gave one up and then lost the connection gives it up once more, so that more may be found
-    /// than were sent; and somebody else may have taken some away.
-    async fn go_on(&mut self, reach: Reach<'_>) -> anyhow::Result<bool> {
-        let is_all = self.found >= self.sent;
-        let is_early = self.looked.is_some_and(|looked| looked.elapsed() < LOOK);
-        if is_early && (is_all || self.quiet > 0) {
-            return Ok(false);
-        }
-        // Whoever else is at the dead letters has them for himself: it is looked again soon.
-        let Some(_turn) = reach.morgue.turn().await else { return Ok(false) };
-        let before = self.found;
-        broker::bury(reach.queues, &mut self.found).await?;
-        self.looked = Some(Instant::now());
-        self.quiet = if self.found > before { 0 } else { self.quiet + 1 };
-        Ok(self.quiet >= if is_all { QUIET } else { QUIET_TOO_EARLY })
     }
 }
 

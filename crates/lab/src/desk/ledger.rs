@@ -447,7 +447,7 @@ mod tests {
             assert_eq!(of_no_use, fault.repairs.is_empty(), "{}", fault.name);
             let code =
                 |action: &Action| matches!(action, Action::Strike(_, effect) if effect.is_code());
-            let is_code = (fault.mechanism)(&fault.settings([]).unwrap()).iter().any(code);
+            let is_code = fault.actions().iter().any(code);
             assert!(!(of_no_use && is_code), "{} could be rolled back", fault.name);
         }
     }

@@ -8,6 +8,7 @@ mod announcements;
 mod answer;
 mod bends;
 mod broker;
+mod burial;
 mod catalogue;
 mod chaos;
 mod config;

@@ -183,7 +183,7 @@ mod tests {
             if fault.is_control() || must_be_gone(&fault.contract, in_metrics).is_some() {
                 continue;
             }
-            let mechanism = (fault.mechanism)(&fault.settings([]).unwrap());
+            let mechanism = fault.actions();
             let is_code = mechanism.iter().all(
                 |action| matches!(action, faults::Action::Strike(_, effect) if effect.is_code()),
             );

@@ -7,10 +7,12 @@
 //! - [`recording`]: numbers that everybody records, for those who do not know the contracts.
 //! - [`matrix`]: which contracts hold for which fault, and what a simple learner makes of the
 //!   recordings.
+//! - [`gates`]: whether the matrix says that they are told apart.
 //! - [`report`]: what is printed, and what is written to `docs/`.
 //! - [`picture`]: heat maps.
 
 mod eyes;
+mod gates;
 mod matrix;
 mod picture;
 mod recording;
@@ -125,7 +127,7 @@ fn outcome(trials: &[Trial]) -> ExitCode {
     let proven = trials.iter().all(Trial::is_proven);
     let seeds = trials.iter().map(|trial| trial.seed).max().unwrap_or_default();
     // A cell of fewer trials says too little.
-    let told_apart = seeds < ENOUGH_SEEDS || report::told_apart(trials);
+    let told_apart = seeds < ENOUGH_SEEDS || gates::told_apart(trials);
     if proven && told_apart { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

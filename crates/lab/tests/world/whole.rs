@@ -39,8 +39,8 @@ const CUSTOMERS: usize = 3;
 /// in hand costs nothing, since it comes again.
 const LOST_BY_A_KILL: usize = 2 * CUSTOMERS;
 /// How long after the end of an order its spans may still be where they were made: they leave within
-/// a millisecond, on a machine that has a processor for it, and three labs share two.
-const SENDING: Duration = Duration::from_secs(2);
+/// a millisecond, on a machine that has a processor for it.
+const SENDING: Duration = Duration::from_millis(500);
 /// What a client sends and nobody may write down.
 const SECRET: &str = "planted-5ecret";
 /// Long enough for the orders whose message waits for another try.

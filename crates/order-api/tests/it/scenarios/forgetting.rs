@@ -86,7 +86,7 @@ pub(crate) async fn a_key_that_is_forgotten_while_it_is_used_is_no_defect(db: &D
         while !stopped.is_cancelled() {
             store.forget_keys(Utc::now() + HOUR, ALL).await.unwrap();
             // Who collides with it each time gives up in the end.
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     });
     for _ in 0..20 {
