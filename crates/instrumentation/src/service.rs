@@ -63,6 +63,7 @@ where
     runtime.shutdown_timeout(Duration::from_secs(1));
     let code = finish(outcome);
     export.finish();
+    logs::flush();
     code
 }
 

@@ -324,13 +324,16 @@ fn run_desk(args: Desk) -> anyhow::Result<ExitCode> {
         Ok(ExitCode::SUCCESS)
     });
     export.finish();
+    instrumentation::logs::flush();
     outcome
 }
 
 fn run_proxy(args: Proxy) -> anyhow::Result<ExitCode> {
     let (settings, nowhere) = (args.instrumentation, instrumentation::export::Export::default());
     instrumentation::logs::start("database-proxy", &settings, &nowhere);
-    wait(proxy::run(args.proxy))
+    let outcome = wait(proxy::run(args.proxy));
+    instrumentation::logs::flush();
+    outcome
 }
 
 async fn chaos(Chaos { desk, name, settings }: Chaos) -> anyhow::Result<ExitCode> {

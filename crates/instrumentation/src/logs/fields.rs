@@ -32,6 +32,15 @@ impl Fields {
     }
 }
 
+impl IntoIterator for Fields {
+    type Item = (&'static str, Value);
+    type IntoIter = std::vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
 impl Visit for Fields {
     fn record_f64(&mut self, field: &Field, value: f64) {
         self.put(field.name(), value);

@@ -100,7 +100,7 @@ impl Line {
         record.set_severity_number(severity(self.level));
         record.set_target(self.target);
         record.set_body(self.message.into());
-        for (name, value) in self.fields.iter() {
+        for (name, value) in self.fields {
             // The record has these two in places of their own.
             if name != "trace_id" && name != "span_id" {
                 record.add_attribute(name, any(value));
@@ -130,14 +130,14 @@ fn severity(level: Level) -> Severity {
     }
 }
 
-fn any(value: &Value) -> AnyValue {
+fn any(value: Value) -> AnyValue {
     match value {
-        Value::Bool(value) => AnyValue::Boolean(*value),
+        Value::Bool(value) => AnyValue::Boolean(value),
         Value::Number(number) => match number.as_i64() {
             Some(number) => AnyValue::Int(number),
             None => AnyValue::Double(number.as_f64().unwrap_or_default()),
         },
-        Value::String(text) => AnyValue::String(text.clone().into()),
+        Value::String(text) => AnyValue::String(text.into()),
         Value::Null | Value::Array(_) | Value::Object(_) => {
             AnyValue::String(value.to_string().into())
         }

@@ -4,11 +4,13 @@
 //! - `fields`: what an event or a span says.
 //! - `layer`: gathers lines and hands them on.
 //! - `level`: what is logged, and how to change it while the service runs.
+//! - `waiting`: lines on their way to stdout, written some at a time.
 
 mod fields;
 mod layer;
 mod level;
 mod line;
+mod waiting;
 mod written;
 
 use std::io::{self, IsTerminal as _};
@@ -16,6 +18,7 @@ use std::io::{self, IsTerminal as _};
 use tracing_subscriber::{layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 pub use level::{BadLevel, level, set_level};
+pub use written::flush;
 pub(crate) use written::written;
 
 use crate::{

@@ -1,14 +1,23 @@
 //! Lines on their way to stdout, counted.
 
 use std::{
-    io::{self, Write as _},
-    sync::atomic::{AtomicU64, Ordering},
+    io,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
 };
 
 use tracing::Level;
 
+use super::waiting::Waiting;
+
 static WRITTEN: Written =
     Written { lines: [const { AtomicU64::new(0) }; 5], bytes: AtomicU64::new(0) };
+
+/// The lines of this process, once it logs.
+static LINES: OnceLock<Waiting> = OnceLock::new();
 
 /// How much was written.
 pub(crate) struct Written {
@@ -42,6 +51,18 @@ pub(super) fn write(level: Level, line: &[u8]) {
     };
     WRITTEN.lines[index].fetch_add(1, Ordering::Relaxed);
     WRITTEN.bytes.fetch_add(line.len() as u64, Ordering::Relaxed);
-    // Nobody can be told that stdout is gone.
-    let _ = io::stdout().lock().write_all(line);
+    let lines = LINES.get_or_init(|| {
+        let writing = || LINES.wait().write_to(io::stdout());
+        let thread = thread::Builder::new().name("log".to_owned()).spawn(writing);
+        thread.expect("a process that has something to say can have one more thread");
+        Waiting::default()
+    });
+    lines.add(line, level <= Level::WARN);
+}
+
+/// Returns when all that was logged is written, or if nobody reads it.
+pub fn flush() {
+    if let Some(lines) = LINES.get() {
+        lines.flush();
+    }
 }
