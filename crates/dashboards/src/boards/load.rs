@@ -20,6 +20,11 @@ pub(super) fn dashboard() -> Dashboard {
     .row("The shop meanwhile", shop())
 }
 
+/// k6 writes a counter from its first count on: until then, there is none of it while k6 runs.
+fn or_none(counted: impl std::fmt::Display) -> String {
+    format!("{counted} or 0 * max(k6_vus)")
+}
+
 fn thresholds() -> [Panel; 6] {
     [
         Panel::stat("p95", Unit::Seconds)
@@ -43,7 +48,7 @@ fn thresholds() -> [Panel; 6] {
                 "Requests that were due while every user still waited. Good: 0. They have no \
                  duration, so percentiles say too little from here on.",
             )
-            .draws(rate("", "k6_dropped_iterations_total"), "not begun")
+            .draws(or_none(rate("", "k6_dropped_iterations_total")), "not begun")
             .too_high(0.1, 1.0),
         Panel::stat("Users", Unit::Count)
             .says("Users that k6 needs to ask at its rate. Good: far below 256, its limit.")
@@ -93,7 +98,7 @@ fn orders() -> [Panel; 3] {
                 "Orders that k6 saw declined, failed or refunded. Good: only those whose card is \
                  declined on purpose.",
             )
-            .draws("60 * sum(rate(k6_compensation_calls_total[1m]))", "undone")
+            .draws(or_none("60 * sum(rate(k6_compensation_calls_total[1m]))"), "undone")
             .tone("undone", Level::Warn),
     ]
 }
