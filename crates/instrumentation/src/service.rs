@@ -52,7 +52,7 @@ where
         &settings.environment,
         &settings.export,
     );
-    logs::start(C::SERVICE, &settings, &export);
+    let _written = logs::start(C::SERVICE, &settings, &export);
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(settings.worker_threads.into())
         .enable_all()
@@ -63,7 +63,6 @@ where
     runtime.shutdown_timeout(Duration::from_secs(1));
     let code = finish(outcome);
     export.finish();
-    logs::flush();
     code
 }
 

@@ -13,6 +13,7 @@ pub fn on_signal() -> CancellationToken {
         asked.await;
         canceled.cancel();
         asked_to_stop().await;
+        crate::logs::flush();
         std::process::exit(130);
     });
     token

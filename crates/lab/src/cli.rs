@@ -318,22 +318,20 @@ fn run_desk(args: Desk) -> anyhow::Result<ExitCode> {
     let export =
         instrumentation::export::start("lab", version, &settings.environment, &settings.export);
     // Spans of the customers are sent, log lines are not: they name the fault that is turned on.
-    instrumentation::logs::start("lab", &settings, &instrumentation::export::Export::default());
+    let nowhere = instrumentation::export::Export::default();
+    let _written = instrumentation::logs::start("lab", &settings, &nowhere);
     let outcome = wait(async {
         desk::run(args.desk, instrumentation::shutdown::on_signal()).await?;
         Ok(ExitCode::SUCCESS)
     });
     export.finish();
-    instrumentation::logs::flush();
     outcome
 }
 
 fn run_proxy(args: Proxy) -> anyhow::Result<ExitCode> {
     let (settings, nowhere) = (args.instrumentation, instrumentation::export::Export::default());
-    instrumentation::logs::start("database-proxy", &settings, &nowhere);
-    let outcome = wait(proxy::run(args.proxy));
-    instrumentation::logs::flush();
-    outcome
+    let _written = instrumentation::logs::start("database-proxy", &settings, &nowhere);
+    wait(proxy::run(args.proxy))
 }
 
 async fn chaos(Chaos { desk, name, settings }: Chaos) -> anyhow::Result<ExitCode> {

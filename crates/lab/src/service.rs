@@ -60,5 +60,6 @@ fn stop_with_parent() {
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
     let _ = kill_process(getpid(), Signal::TERM);
     thread::sleep(GRACE);
+    instrumentation::logs::flush();
     exit(1);
 }

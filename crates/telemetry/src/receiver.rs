@@ -23,9 +23,6 @@ use crate::Store;
 
 /// The largest request, in bytes.
 const LARGEST: usize = 16 * 1024 * 1024;
-/// How much of a request, in bytes, may be on its way before it is asked for: a batch, so that its sender
-/// need not wait in the middle of it.
-const WINDOW: u32 = 1024 * 1024;
 /// How long requests in hand may take to end once the receiver is to stop.
 const DRAIN_LIMIT: Duration = Duration::from_secs(2);
 
@@ -48,8 +45,6 @@ pub async fn serve(
         .accept_compressed(CompressionEncoding::Gzip)
         .max_decoding_message_size(LARGEST);
     let server = Server::builder()
-        .initial_stream_window_size(WINDOW)
-        .initial_connection_window_size(2 * WINDOW)
         .add_service(traces)
         .add_service(logs)
         .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());

@@ -1,8 +1,8 @@
 //! order-api writes dozens of lines for every statement.
 //!
 //! A release has left on what was meant for a debugging session. The log grows by a hundred times, what
-//! matters drowns in it, and each line is written by the thread that would have served a request. What
-//! keeps the last lines keeps them for minutes less.
+//! matters drowns in it, and each line is made by the thread that would have served a request, which waits
+//! where the log falls behind. What keeps the last lines keeps them for minutes less.
 
 use std::time::Duration;
 

@@ -18,8 +18,8 @@ use std::io::{self, IsTerminal as _};
 use tracing_subscriber::{layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 pub use level::{BadLevel, level, set_level};
-pub use written::flush;
 pub(crate) use written::written;
+pub use written::{Flushing, flush};
 
 use crate::{
     config::{Config, LogFormat},
@@ -28,12 +28,12 @@ use crate::{
 use layer::Lines;
 use line::{Origin, Shape};
 
-/// Starts logging for this process; a second call changes nothing.
+/// Starts logging for this process, until what it returns is dropped; a second call changes nothing.
 ///
 /// # Panics
 ///
 /// If `log_level` is not a filter: a setting that cannot be honored is not ignored.
-pub fn start(service: &'static str, config: &Config, export: &Export) {
+pub fn start(service: &'static str, config: &Config, export: &Export) -> Flushing {
     let filter = level::filter(&config.log_level)
         .unwrap_or_else(|error| panic!("LOG_LEVEL={:?}: {error}", config.log_level));
     let shape = match config.log_format {
@@ -49,4 +49,5 @@ pub fn start(service: &'static str, config: &Config, export: &Export) {
         .with(level::changeable(filter, &config.log_level))
         .with(lines)
         .try_init();
+    Flushing::begin()
 }

@@ -11,22 +11,23 @@ use std::{
 const COMPANY: Duration = Duration::from_millis(10);
 /// So many bytes, as many as a pipe holds, need no more company.
 const ENOUGH: usize = 64 * 1024;
-/// Who has a line for a log that is so far behind, in bytes, waits until it is written, as whoever writes by
+/// Who has a line for a log that is so far behind, in bytes, waits until there is room, as whoever writes by
 /// themselves would: lines are not lost.
 const TOO_MUCH: usize = 1024 * 1024;
-/// A pipe takes so many bytes whole or not at all: a process that is killed leaves no part of a line.
+/// A pipe takes so many bytes whole or not at all (Linux): a process that is killed leaves no part of a line.
 const WHOLE: usize = 4096;
-/// How long [`Waiting::flush`] waits at most for a log that nobody reads.
+/// How long [`Waiting::flush`] waits at most while nobody reads.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Lines on their way.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Waiting {
     state: Mutex<State>,
     /// Told to the thread: there is a line, or no reason to wait any longer.
     come: Condvar,
-    /// Told to all who wait: lines were written.
+    /// Told to all who wait: lines were taken, or written.
     gone: Condvar,
+    company: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -38,6 +39,19 @@ struct State {
     idle: bool,
     /// Whether the thread has lines that are not written yet.
     writing: bool,
+    /// How many pieces it has written.
+    written: u64,
+}
+
+impl Default for Waiting {
+    fn default() -> Self {
+        Self {
+            state: Mutex::default(),
+            come: Condvar::new(),
+            gone: Condvar::new(),
+            company: COMPANY,
+        }
+    }
 }
 
 impl Waiting {
@@ -57,14 +71,23 @@ impl Waiting {
         }
     }
 
-    /// Returns when all lines that were added are written, or if that takes too long.
+    /// Returns when all lines that were added are written, or when nobody reads any.
     pub(super) fn flush(&self) {
         let mut state = self.state();
         state.pressing = !state.lines.is_empty();
         self.come.notify_one();
-        let unwritten = |state: &mut State| state.writing || !state.lines.is_empty();
-        // Whether it was in time makes no difference to whoever ends now.
-        drop(self.gone.wait_timeout_while(state, PATIENCE, unwritten));
+        while state.writing || !state.lines.is_empty() {
+            let written = state.written;
+            let still = |state: &mut State| {
+                state.written == written && (state.writing || !state.lines.is_empty())
+            };
+            let waited = self.gone.wait_timeout_while(state, PATIENCE, still);
+            let (after, late) = waited.unwrap_or_else(PoisonError::into_inner);
+            if late.timed_out() {
+                return;
+            }
+            state = after;
+        }
     }
 
     /// Writes lines as they come, for ever.
@@ -74,6 +97,8 @@ impl Waiting {
             for piece in pieces(&lines) {
                 // Nobody can be told that the log is gone.
                 let _ = out.write_all(piece).and_then(|()| out.flush());
+                self.state().written += 1;
+                self.gone.notify_all();
             }
             self.state().writing = false;
             self.gone.notify_all();
@@ -87,12 +112,15 @@ impl Waiting {
         let nothing = |state: &mut State| state.lines.is_empty();
         let state = self.come.wait_while(state, nothing).unwrap_or_else(PoisonError::into_inner);
         let calm = |state: &mut State| !state.pressing;
-        let waited = self.come.wait_timeout_while(state, COMPANY, calm);
+        let waited = self.come.wait_timeout_while(state, self.company, calm);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
         state.idle = false;
         state.pressing = false;
         state.writing = true;
-        std::mem::take(&mut state.lines)
+        let lines = std::mem::take(&mut state.lines);
+        drop(state);
+        self.gone.notify_all();
+        lines
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -117,11 +145,17 @@ fn pieces(mut lines: &[u8]) -> impl Iterator<Item = &[u8]> {
 mod tests {
     use std::{
         io,
-        sync::{Arc, mpsc},
+        sync::{
+            Arc,
+            mpsc::{self, RecvTimeoutError::Timeout},
+        },
         thread,
+        time::Instant,
     };
 
     use super::*;
+
+    const FOREVER: Duration = Duration::from_secs(3600);
 
     /// Where each piece waits until the test takes it.
     struct Slow(mpsc::SyncSender<Vec<u8>>);
@@ -138,9 +172,10 @@ mod tests {
         }
     }
 
-    /// Lines that are written to whoever receives them, no more than `ahead` pieces ahead.
-    fn started(ahead: usize) -> (Arc<Waiting>, mpsc::Receiver<Vec<u8>>) {
-        let waiting = Arc::new(Waiting::default());
+    /// Lines that wait for so much company and are written to whoever receives them, no more than `ahead`
+    /// pieces ahead.
+    fn started(company: Duration, ahead: usize) -> (Arc<Waiting>, mpsc::Receiver<Vec<u8>>) {
+        let waiting = Arc::new(Waiting { company, ..Waiting::default() });
         let (sender, receiver) = mpsc::sync_channel(ahead);
         let lines = Arc::clone(&waiting);
         thread::spawn(move || lines.write_to(Slow(sender)));
@@ -153,7 +188,7 @@ mod tests {
 
     #[test]
     fn lines_are_written_in_order_and_each_is_in_one_piece() {
-        let (waiting, pieces) = started(1000);
+        let (waiting, pieces) = started(FOREVER, 1000);
         let lines: Vec<_> = (0..100).map(|number| line(number, 100 + number)).collect();
         lines.iter().for_each(|line| waiting.add(line, false));
         waiting.flush();
@@ -172,30 +207,54 @@ mod tests {
 
     #[test]
     fn a_grave_line_is_written_at_once_with_all_before_it() {
-        let waiting = Waiting::default();
+        let (waiting, pieces) = started(FOREVER, 1000);
         waiting.add(b"all is well\n", false);
-        assert!(!waiting.state().pressing);
+        assert_eq!(pieces.recv_timeout(Duration::from_millis(50)), Err(Timeout), "it has time");
         waiting.add(b"it failed\n", true);
-        assert!(waiting.state().pressing);
-        assert_eq!(waiting.next(), b"all is well\nit failed\n");
-        assert!(!waiting.state().pressing);
+        let soon = Duration::from_secs(60);
+        assert_eq!(pieces.recv_timeout(soon).unwrap(), b"all is well\nit failed\n");
     }
 
     #[test]
     fn who_has_a_line_for_a_log_that_is_far_behind_waits_and_nothing_is_lost() {
-        let (waiting, pieces) = started(0);
-        let number = 3 * TOO_MUCH / 1001;
+        let (waiting, pieces) = started(COMPANY, 0);
+        let number = 4 * TOO_MUCH / 1001;
+        let lines = Arc::clone(&waiting);
         let adding = thread::spawn(move || {
-            (0..number).for_each(|number| waiting.add(&line(number, 1000), false));
-            waiting
+            (0..number).for_each(|number| lines.add(&line(number, 1000), false))
         });
-        let first = pieces.recv().unwrap();
-        assert!(!adding.is_finished(), "nobody has read");
-        let mut read = first;
+        while waiting.state().lines.len() < TOO_MUCH {
+            thread::yield_now();
+        }
+        // Time for one too many.
+        thread::sleep(Duration::from_millis(50));
+        assert!(waiting.state().lines.len() < TOO_MUCH + 1001 && !adding.is_finished());
+        let mut read = Vec::new();
         while read.len() < number * 1001 {
             read.extend(pieces.recv().unwrap());
         }
         assert_eq!(read, (0..number).flat_map(|number| line(number, 1000)).collect::<Vec<_>>());
-        adding.join().unwrap().flush();
+        adding.join().unwrap();
+    }
+
+    #[test]
+    fn all_is_written_before_the_end_however_slow_the_reader_is_unless_there_is_none() {
+        let (waiting, pieces) = started(FOREVER, 0);
+        let number = 100 * WHOLE / 1001;
+        (0..number).for_each(|number| waiting.add(&line(number, 1000), false));
+        let reading = thread::spawn(move || {
+            let mut read = 0;
+            while read < number * 1001 {
+                thread::sleep(PATIENCE / 50);
+                read += pieces.recv().unwrap().len();
+            }
+            (Instant::now(), pieces)
+        });
+        waiting.flush();
+        assert!(waiting.state().lines.is_empty() && !waiting.state().writing);
+        let (read, _pieces) = reading.join().unwrap();
+        assert!(read.elapsed() < PATIENCE, "it was in no hurry");
+        waiting.add(b"nobody reads this\n", false);
+        waiting.flush();
     }
 }

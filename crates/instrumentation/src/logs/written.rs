@@ -60,9 +60,26 @@ pub(super) fn write(level: Level, line: &[u8]) {
     lines.add(line, level <= Level::WARN);
 }
 
-/// Returns when all that was logged is written, or if nobody reads it.
+/// Returns when all that was logged is written, or if nobody reads it: before the process ends.
 pub fn flush() {
     if let Some(lines) = LINES.get() {
         lines.flush();
+    }
+}
+
+/// Has all that was logged written when it is dropped, however its owner ends.
+#[must_use = "what was logged last is lost without it"]
+#[derive(Debug)]
+pub struct Flushing(());
+
+impl Flushing {
+    pub(super) fn begin() -> Self {
+        Self(())
+    }
+}
+
+impl Drop for Flushing {
+    fn drop(&mut self) {
+        flush();
     }
 }
