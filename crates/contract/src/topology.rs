@@ -5,7 +5,7 @@
 //!                                              ▲      │ delivered too often      │ cannot be
 //!                    TTL over, dead-lettered   │      ▼                          │ fulfilled now
 //!                                              │   fulfillment.dead ◀────────────┤ after the last try
-//!                                           fulfillment.retry.1s … .5m ◀─────────┘
+//!                                           fulfillment.retry.1s … .40s ◀────────┘
 //! ```
 //!
 //! The queues that carry orders are quorum queues: a confirmed message survives a killed broker,
@@ -45,16 +45,22 @@ pub struct RetryQueue {
     pub delay: Duration,
 }
 
-/// The waits between tries, growing; after the last one a message is given up.
-///
-/// Together 6 min 21 s: longer than a restart of any part, shorter than a customer's patience.
+/// The waits between tries, growing; the last one comes again and again. It is short: what failed because
+/// somebody was away is done within a minute of their return.
 pub const RETRIES: &[RetryQueue] = &[
     RetryQueue { name: "fulfillment.retry.1s", delay: Duration::from_secs(1) },
     RetryQueue { name: "fulfillment.retry.5s", delay: Duration::from_secs(5) },
     RetryQueue { name: "fulfillment.retry.15s", delay: Duration::from_secs(15) },
-    RetryQueue { name: "fulfillment.retry.1m", delay: Duration::from_secs(60) },
-    RetryQueue { name: "fulfillment.retry.5m", delay: Duration::from_secs(300) },
+    RetryQueue { name: "fulfillment.retry.40s", delay: Duration::from_secs(40) },
 ];
+/// How often a message is tried before it is given up: over 6 min 21 s, longer than a restart of any part,
+/// shorter than a customer's patience.
+pub const TRIES: usize = 13;
+
+/// Where a message waits that has failed so often before it failed once more; none if it is given up.
+pub fn retry(failed_before: usize) -> Option<&'static RetryQueue> {
+    (failed_before + 1 < TRIES).then(|| &RETRIES[failed_before.min(RETRIES.len() - 1)])
+}
 
 /// Declares all of it; declaring it again changes nothing.
 pub async fn declare(channel: &Channel) -> lapin::Result<()> {

@@ -1,6 +1,6 @@
 //! What a result means for the message: done, try again, give up.
 
-use contract::topology::{RETRIES, RetryQueue};
+use contract::topology::{self, RetryQueue};
 use instrumentation::trace::Span;
 
 use crate::{
@@ -33,7 +33,7 @@ impl Outcome {
             Ok(Done::Fulfilled) => Self::Fulfilled,
             Ok(Done::Failed) => Self::Failed,
             Ok(Done::Before) => Self::Duplicate,
-            Err(error) => match (error.permanent(), RETRIES.get(attempts)) {
+            Err(error) => match (error.permanent(), topology::retry(attempts)) {
                 (Some(reason), _) => Self::Parked(reason, error),
                 (None, Some(queue)) => Self::Retried(queue, error),
                 (None, None) => Self::Parked(Reason::TriesExhausted, error),
@@ -102,6 +102,9 @@ impl Outcome {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use contract::topology::{RETRIES, TRIES};
     use tonic::Status;
 
     use super::*;
@@ -111,16 +114,21 @@ mod tests {
     }
 
     #[test]
-    fn every_failed_try_waits_longer_and_the_last_one_parks() {
-        for (attempts, expected) in RETRIES.iter().enumerate() {
-            let Outcome::Retried(queue, _) = Outcome::of(unavailable(), attempts) else {
-                panic!("parked after {attempts} tries");
-            };
-            assert_eq!(queue, expected);
+    fn failed_tries_wait_longer_but_never_for_a_minute_and_the_last_one_parks() {
+        let mut waits = Vec::new();
+        for attempts in 0.. {
+            match Outcome::of(unavailable(), attempts) {
+                Outcome::Retried(queue, _) => waits.push(queue.delay),
+                last => {
+                    assert!(matches!(last, Outcome::Parked(Reason::TriesExhausted, _)), "{last:?}");
+                    break;
+                }
+            }
         }
-        let last = Outcome::of(unavailable(), RETRIES.len());
-        assert!(matches!(last, Outcome::Parked(Reason::TriesExhausted, _)), "{last:?}");
-        assert!(RETRIES.is_sorted_by(|shorter, longer| shorter.delay < longer.delay));
+        assert_eq!(waits.len() + 1, TRIES);
+        assert!(waits.is_sorted() && waits[..RETRIES.len()].is_sorted_by(|a, b| a < b));
+        assert!(waits.iter().all(|wait| *wait < Duration::from_secs(60)));
+        assert_eq!(waits.iter().sum::<Duration>(), Duration::from_secs(6 * 60 + 21));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use anyhow::Result;
 use contract::{
     event::{OrderPlaced, PlacedItem},
     shop::v1::OrderStatus,
-    topology::{ATTEMPTS_HEADER, DEAD_LETTERS, FULFILLMENT_QUEUE, REASON_HEADER, RETRIES},
+    topology::{ATTEMPTS_HEADER, DEAD_LETTERS, FULFILLMENT_QUEUE, REASON_HEADER, RETRIES, TRIES},
 };
 use lapin::{
     BasicProperties,
@@ -110,7 +110,7 @@ pub(crate) async fn after_the_last_try_a_message_is_given_up(mut shop: Shop) -> 
     let observer = shop.observe().await?;
     let message = observer.take(FULFILLMENT_QUEUE).await;
     shop.stop_order_api().await?;
-    let tried = AMQPValue::LongInt(i32::try_from(RETRIES.len())?);
+    let tried = AMQPValue::LongInt(i32::try_from(TRIES - 1)?);
     let mut headers = FieldTable::default();
     headers.insert(ATTEMPTS_HEADER.into(), tried.clone());
     let properties = message.properties.clone().with_headers(headers);

@@ -12,9 +12,8 @@ use crate::{books::Books, lab::World, number, trading::Trading};
 const ROUNDS: usize = 3;
 /// The fewest orders that make the test worth its name.
 const ENOUGH: usize = 500;
-/// How long after the last answer the last order may come to its end, in a run that was asked for. One
-/// of every day has no such limit: it runs beside other tests, and a message that has failed four
-/// times while parts were killed, for which 21 s are enough, waits a minute for its fifth.
+/// How long after the last answer the last order may come to its end, in a run that was asked for. One of
+/// every day has no such limit, for it runs beside other tests.
 const SETTLED: Duration = Duration::from_secs(60);
 /// A shop in which every end that an order can come to is common.
 const SETTINGS: [(&str, &str); 2] =
