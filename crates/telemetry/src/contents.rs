@@ -11,9 +11,9 @@ use tokio::time::Instant;
 use crate::{
     id::{SpanId, TraceId},
     kept::Kept,
-    log::LogRecord,
     numbered::Numbered,
-    span::Span,
+    said::Said,
+    sent::{SentLogRecord, SentSpan},
 };
 
 /// How long a trace must be quiet before a parent that has not come is missing.
@@ -61,7 +61,7 @@ pub struct Stats {
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
     pub(crate) traces: Numbered<Arc<Kept>>,
-    pub(crate) log_records: Numbered<Arc<LogRecord>>,
+    pub(crate) log_records: Numbered<Said>,
     numbers: HashMap<TraceId, u64>,
     gone: Gone,
     /// Traces that have got spans, by number, and when they may have become quiet.
@@ -83,7 +83,7 @@ struct Gone {
 #[must_use = "freeing it takes time, which is to be spent outside the lock"]
 pub(crate) struct Evicted {
     traces: Vec<Arc<Kept>>,
-    log_records: Vec<Arc<LogRecord>>,
+    log_records: Vec<Said>,
 }
 
 impl Default for Limits {
@@ -98,15 +98,17 @@ impl Contents {
         Stats { traces, log_records, ..self.stats }
     }
 
-    pub(crate) fn trace(&self, id: TraceId) -> Option<Arc<Kept>> {
-        self.traces.get(*self.numbers.get(&id)?).cloned()
+    /// A trace and its number.
+    pub(crate) fn trace(&self, id: TraceId) -> Option<(u64, Arc<Kept>)> {
+        let number = *self.numbers.get(&id)?;
+        Some((number, Arc::clone(self.traces.get(number)?)))
     }
 
     /// Adds the spans of one request.
-    pub(crate) fn add_spans(&mut self, spans: Vec<(TraceId, Span, usize)>, now: Instant) {
+    pub(crate) fn add_spans(&mut self, spans: Vec<(TraceId, SentSpan)>, now: Instant) {
         self.arrivals += 1;
         self.stats.spans_received += spans.len() as u64;
-        for (trace_id, span, bytes) in spans {
+        for (trace_id, span) in spans {
             if self.gone.ids.contains(&trace_id) {
                 self.stats.spans_late += 1;
                 continue;
@@ -115,7 +117,7 @@ impl Contents {
             let trace = self.traces.get_mut(number).expect("a number is of a trace that is here");
             let trace = Arc::make_mut(trace);
             self.stats.bytes -= trace.bytes;
-            trace.add(span, bytes, now);
+            trace.add(span, now);
             self.stats.bytes += trace.bytes;
             self.stats.spans += 1;
             if !trace.awaited {
@@ -126,12 +128,43 @@ impl Contents {
     }
 
     /// Adds the log records of one request.
-    pub(crate) fn add_log_records(&mut self, log_records: Vec<LogRecord>) {
+    pub(crate) fn add_log_records(&mut self, log_records: Vec<SentLogRecord>) {
         self.arrivals += 1;
         self.stats.log_records_received += log_records.len() as u64;
         for record in log_records {
-            self.stats.bytes += record.bytes;
-            self.log_records.push(Arc::new(LogRecord { arrival: self.arrivals, ..record }));
+            self.stats.bytes += record.bytes();
+            let record = SentLogRecord { arrival: self.arrivals, ..record };
+            self.log_records.push(Said::Sent(Arc::new(record)));
+        }
+    }
+
+    /// Keeps a trace as it was read, unless it has got more spans meanwhile or is gone, or would need
+    /// room that there is not: looking makes nothing go.
+    pub(crate) fn keep_trace(
+        &mut self,
+        number: u64,
+        sent: &Arc<Kept>,
+        read: Arc<Kept>,
+        limits: Limits,
+    ) {
+        let bytes = (self.stats.bytes + read.bytes).saturating_sub(sent.bytes);
+        if let Some(trace) = self.traces.get_mut(number)
+            && Arc::ptr_eq(trace, sent)
+            && bytes <= limits.bytes
+        {
+            self.stats.bytes = bytes;
+            *trace = read;
+        }
+    }
+
+    /// Keeps a log record as it was read, unless it is gone or there is no room for it.
+    pub(crate) fn keep_log_record(&mut self, number: u64, read: Said, limits: Limits) {
+        if let Some(record) = self.log_records.get_mut(number) {
+            let bytes = self.stats.bytes - record.bytes() + read.bytes();
+            if bytes <= limits.bytes {
+                self.stats.bytes = bytes;
+                *record = read;
+            }
         }
     }
 
@@ -140,7 +173,7 @@ impl Contents {
         let mut evicted = Evicted::default();
         loop {
             let trace = self.traces.oldest().map(|trace| trace.arrival);
-            let record = self.log_records.oldest().map(|record| record.arrival);
+            let record = self.log_records.oldest().map(Said::arrival);
             let older = trace.is_some_and(|trace| record.is_none_or(|record| trace <= record));
             let heavy = self.stats.bytes > limits.bytes;
             if self.stats.spans > limits.spans || (heavy && older) {
@@ -197,14 +230,14 @@ impl Contents {
         self.numbers.remove(&trace.id);
         self.gone.add(trace.id);
         self.stats.bytes -= trace.bytes;
-        self.stats.spans -= trace.spans.len();
-        self.stats.spans_evicted += trace.spans.len() as u64;
+        self.stats.spans -= trace.len();
+        self.stats.spans_evicted += trace.len() as u64;
         Some(trace)
     }
 
-    fn evict_log_record(&mut self) -> Option<Arc<LogRecord>> {
+    fn evict_log_record(&mut self) -> Option<Said> {
         let record = self.log_records.pop()?;
-        self.stats.bytes -= record.bytes;
+        self.stats.bytes -= record.bytes();
         self.stats.log_records_evicted += 1;
         Some(record)
     }
@@ -219,5 +252,58 @@ impl Gone {
         }
         self.ids.insert(id);
         self.order.push_back(id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+    use prost::Message as _;
+
+    use super::*;
+    use crate::{sent, strings::Strings};
+
+    fn add(contents: &mut Contents, span_id: u64) {
+        let span = Span {
+            trace_id: 1_u128.to_be_bytes().into(),
+            span_id: span_id.to_be_bytes().into(),
+            ..Span::default()
+        };
+        let scope_spans = vec![ScopeSpans { spans: vec![span], ..ScopeSpans::default() }];
+        let part = ResourceSpans { scope_spans, ..ResourceSpans::default() }.encode_to_vec();
+        let sent = sent::spans(vec![part.into()], &Mutex::default()).unwrap();
+        contents.add_spans(sent.spans, Instant::now());
+    }
+
+    fn id() -> TraceId {
+        TraceId::from_bytes(&1_u128.to_be_bytes()).unwrap()
+    }
+
+    #[test]
+    fn what_was_read_too_early_or_too_late_is_not_kept() {
+        let limits = Limits::default();
+        let mut contents = Contents::default();
+        add(&mut contents, 1);
+        let (number, early) = contents.trace(id()).unwrap();
+        let read = |trace: &Arc<Kept>| Arc::new(trace.read(&mut Strings::default()));
+        // A span comes while somebody reads those before it.
+        add(&mut contents, 2);
+        let before = contents.stats();
+        contents.keep_trace(number, &early, read(&early), limits);
+        let (_, whole) = contents.trace(id()).unwrap();
+        assert_eq!((whole.len(), whole.is_read(), contents.stats()), (2, false, before));
+
+        contents.keep_trace(number, &whole, read(&whole), Limits { bytes: 1, ..limits });
+        assert!(!contents.trace(id()).unwrap().1.is_read(), "there is no room");
+        contents.keep_trace(number, &whole, read(&whole), limits);
+        assert!(contents.trace(id()).unwrap().1.is_read());
+
+        let kept = contents.trace(id()).unwrap().1;
+        let _ = contents.evict(Limits { spans: 0, ..limits });
+        assert_eq!(contents.stats().bytes, 0);
+        contents.keep_trace(number, &kept, read(&kept), limits);
+        assert_eq!((contents.stats().bytes, contents.stats().traces), (0, 0));
     }
 }

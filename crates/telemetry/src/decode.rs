@@ -1,18 +1,19 @@
-//! From OTLP's messages to what is kept.
+//! From OTLP's messages to what people ask for.
 
 use std::{mem::size_of, sync::Arc};
 
 use opentelemetry_proto::tonic::{
     common::v1::{AnyValue, KeyValue, any_value},
-    logs::v1::{LogRecord as SentLogRecord, ResourceLogs},
-    resource::v1::Resource,
-    trace::v1::{ResourceSpans, Span as SentSpan, span, status::StatusCode},
+    logs::v1::LogRecord as LogMessage,
+    trace::v1::{Span as SpanMessage, span, status::StatusCode},
 };
+use prost::{DecodeError, Message as _};
 use serde_json::json;
 
 use crate::{
     id::{SpanId, TraceId},
     log::{Level, LogRecord},
+    sent::{SentLogRecord, SentSpan},
     span::{Event, Kind, Link, Span, Status},
     strings::Strings,
     value::{Attributes, Value},
@@ -20,123 +21,120 @@ use crate::{
 
 /// What a place on the heap takes beside its contents.
 const ALLOCATION: usize = 16;
-/// The service of those who do not say who they are.
-const NOBODY: &str = "unknown";
 
-/// The spans of one request.
-#[derive(Debug, Default)]
-pub(crate) struct Read {
-    /// Each with its trace, and an estimate of the memory that it takes beside itself.
-    pub(crate) spans: Vec<(TraceId, Span, usize)>,
-    /// How many have no identifier, or one that is not valid.
-    pub(crate) rejected: usize,
+/// The span, and an estimate of the memory that it takes beside itself. Of one that cannot be read it
+/// is said why.
+pub(crate) fn span(sent: &SentSpan, strings: &mut Strings) -> (Span, usize) {
+    let span = match SpanMessage::decode(&*sent.message) {
+        Ok(message) => read_span(sent, message, strings),
+        Err(error) => unreadable_span(sent, &error, strings),
+    };
+    strings.count(span.events.len() * size_of::<Event>());
+    strings.count(span.links.len() * size_of::<Link>());
+    (span, strings.take_made())
 }
 
-/// Reads the spans of a request.
-pub(crate) fn spans(sent: Vec<ResourceSpans>, strings: &mut Strings) -> Read {
-    let mut read = Read::default();
-    for group in sent {
-        let sender = Sender::of(group.resource.as_ref(), strings);
-        for sent in group.scope_spans.into_iter().flat_map(|scope| scope.spans) {
-            match sender.span(sent, strings) {
-                Some((trace_id, span)) => {
-                    read.spans.push((trace_id, span, strings.take_made()));
-                }
-                None => read.rejected += 1,
-            }
-        }
-    }
-    read
+/// The log record. Of one that cannot be read it is said why.
+pub(crate) fn log_record(sent: &SentLogRecord, strings: &mut Strings) -> LogRecord {
+    let record = match LogMessage::decode(&*sent.message) {
+        Ok(message) => read_log_record(sent, message, strings),
+        Err(error) => unreadable_log_record(sent, &error, strings),
+    };
+    LogRecord { bytes: size_of::<LogRecord>() + strings.take_made(), ..record }
 }
 
-/// Reads the log records of a request.
-pub(crate) fn log_records(sent: Vec<ResourceLogs>, strings: &mut Strings) -> Vec<LogRecord> {
-    let mut records = Vec::new();
-    for group in sent {
-        let sender = Sender::of(group.resource.as_ref(), strings);
-        for sent in group.scope_logs.into_iter().flat_map(|scope| scope.log_records) {
-            let record = sender.log_record(sent, strings);
-            let bytes = size_of::<LogRecord>() + strings.take_made();
-            records.push(LogRecord { bytes, ..record });
-        }
+fn read_span(sent: &SentSpan, message: SpanMessage, strings: &mut Strings) -> Span {
+    let kind = kind(message.kind());
+    let status = message.status.unwrap_or_default();
+    Span {
+        name: strings.share(&message.name),
+        kind,
+        status: match status.code() {
+            StatusCode::Unset => Status::Unset,
+            StatusCode::Ok => Status::Ok,
+            StatusCode::Error => Status::Error,
+        },
+        message: (!status.message.is_empty()).then(|| strings.share(&status.message)),
+        attributes: attributes(message.attributes, strings),
+        events: message.events.into_iter().map(|event| self::event(event, strings)).collect(),
+        links: message.links.into_iter().filter_map(|link| self::link(link, strings)).collect(),
+        ..blank_span(sent, strings)
     }
-    records
 }
 
-/// Who sends.
-struct Sender {
-    service: Arc<str>,
-    version: Arc<str>,
-    instance: Arc<str>,
+fn unreadable_span(sent: &SentSpan, error: &DecodeError, strings: &mut Strings) -> Span {
+    Span {
+        name: strings.share("unreadable"),
+        status: Status::Error,
+        message: Some(
+            strings.share(&format!("what was sent of this span cannot be read: {error}")),
+        ),
+        ..blank_span(sent, strings)
+    }
 }
 
-impl Sender {
-    fn of(resource: Option<&Resource>, strings: &mut Strings) -> Self {
-        let attributes = resource.map_or(&[][..], |resource| &resource.attributes);
-        let find = |name| attributes.iter().find(|attribute| attribute.key == name);
-        let text = |name| match find(name)?.value.as_ref()?.value.as_ref()? {
-            any_value::Value::StringValue(text) => Some(text.as_str()),
-            _ => None,
-        };
-        Self {
-            service: strings.share(text("service.name").unwrap_or(NOBODY)),
-            version: strings.share(text("service.version").unwrap_or_default()),
-            instance: strings.share(text("service.instance.id").unwrap_or_default()),
-        }
+/// What is known of a span before it is read.
+fn blank_span(sent: &SentSpan, strings: &mut Strings) -> Span {
+    Span {
+        id: sent.id,
+        parent: sent.parent,
+        name: strings.share(""),
+        kind: Kind::Unspecified,
+        start: sent.start,
+        end: sent.end,
+        service: Arc::clone(&sent.sender.service),
+        version: Arc::clone(&sent.sender.version),
+        instance: Arc::clone(&sent.sender.instance),
+        status: Status::Unset,
+        message: None,
+        attributes: Attributes::default(),
+        events: Box::default(),
+        links: Box::default(),
     }
+}
 
-    fn span(&self, sent: SentSpan, strings: &mut Strings) -> Option<(TraceId, Span)> {
-        let trace_id = TraceId::from_bytes(&sent.trace_id)?;
-        let status = sent.status.clone().unwrap_or_default();
-        let span = Span {
-            id: SpanId::from_bytes(&sent.span_id)?,
-            parent: SpanId::from_bytes(&sent.parent_span_id),
-            name: strings.share(&sent.name),
-            kind: kind(sent.kind()),
-            start: sent.start_time_unix_nano,
-            end: sent.end_time_unix_nano,
-            service: Arc::clone(&self.service),
-            version: Arc::clone(&self.version),
-            instance: Arc::clone(&self.instance),
-            status: match status.code() {
-                StatusCode::Unset => Status::Unset,
-                StatusCode::Ok => Status::Ok,
-                StatusCode::Error => Status::Error,
-            },
-            message: (!status.message.is_empty()).then(|| strings.share(&status.message)),
-            attributes: attributes(sent.attributes, strings),
-            events: sent.events.into_iter().map(|sent| event(sent, strings)).collect(),
-            links: sent.links.into_iter().filter_map(|sent| link(sent, strings)).collect(),
-        };
-        strings.count(span.events.len() * size_of::<Event>());
-        strings.count(span.links.len() * size_of::<Link>());
-        Some((trace_id, span))
+fn read_log_record(sent: &SentLogRecord, message: LogMessage, strings: &mut Strings) -> LogRecord {
+    let severity_number = u8::try_from(message.severity_number).unwrap_or_default();
+    LogRecord {
+        level: Level::read(severity_number, &message.severity_text),
+        severity_number,
+        severity_text: strings.share(&message.severity_text),
+        body: match message.body.and_then(|body| body.value) {
+            Some(body) => value(body, strings),
+            // What has no body has a name, if it is an event.
+            None => Value::Text(strings.share(&message.event_name)),
+        },
+        span_id: SpanId::from_bytes(&message.span_id),
+        attributes: attributes(message.attributes, strings),
+        ..blank_log_record(sent, strings)
     }
+}
 
-    fn log_record(&self, sent: SentLogRecord, strings: &mut Strings) -> LogRecord {
-        let severity_number = u8::try_from(sent.severity_number).unwrap_or_default();
-        let body = sent.body.and_then(|body| body.value);
-        LogRecord {
-            time: match sent.time_unix_nano {
-                0 => sent.observed_time_unix_nano,
-                time => time,
-            },
-            level: Level::read(severity_number, &sent.severity_text),
-            severity_number,
-            severity_text: strings.share(&sent.severity_text),
-            body: match body {
-                Some(body) => value(body, strings),
-                // What has no body has a name, if it is an event.
-                None => Value::Text(strings.share(&sent.event_name)),
-            },
-            service: Arc::clone(&self.service),
-            instance: Arc::clone(&self.instance),
-            trace_id: TraceId::from_bytes(&sent.trace_id),
-            span_id: SpanId::from_bytes(&sent.span_id),
-            attributes: attributes(sent.attributes, strings),
-            arrival: 0,
-            bytes: 0,
-        }
+fn unreadable_log_record(
+    sent: &SentLogRecord,
+    error: &DecodeError,
+    strings: &mut Strings,
+) -> LogRecord {
+    let said = format!("what was sent of this line cannot be read: {error}");
+    let body = Value::Text(strings.share(&said));
+    LogRecord { level: Level::Error, body, ..blank_log_record(sent, strings) }
+}
+
+/// What is known of a log record before it is read.
+fn blank_log_record(sent: &SentLogRecord, strings: &mut Strings) -> LogRecord {
+    LogRecord {
+        time: sent.time,
+        level: Level::Info,
+        severity_number: 0,
+        severity_text: strings.share(""),
+        body: Value::Text(strings.share("")),
+        service: Arc::clone(&sent.sender.service),
+        instance: Arc::clone(&sent.sender.instance),
+        trace_id: sent.trace_id,
+        span_id: None,
+        attributes: Attributes::default(),
+        arrival: sent.arrival,
+        bytes: 0,
     }
 }
 

@@ -14,6 +14,8 @@ mod kept;
 pub mod log;
 mod numbered;
 pub mod receiver;
+mod said;
+mod sent;
 pub mod span;
 pub mod store;
 mod strings;
@@ -21,6 +23,7 @@ pub mod time;
 pub mod trace;
 pub mod value;
 pub mod waterfall;
+mod wire;
 
 pub use contents::{Limits, Stats};
 pub use follower::Follower;

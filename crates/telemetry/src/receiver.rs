@@ -2,16 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use opentelemetry_proto::tonic::collector::{
-    logs::v1::{
-        ExportLogsServiceRequest, ExportLogsServiceResponse,
-        logs_service_server::{LogsService, LogsServiceServer},
-    },
-    trace::v1::{
-        ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
-        trace_service_server::{TraceService, TraceServiceServer},
-    },
-};
+use prost::DecodeError;
 use tokio_util::sync::CancellationToken;
 use tonic::{
     Request, Response, Status,
@@ -19,10 +10,26 @@ use tonic::{
     transport::{self, Server, server::TcpIncoming},
 };
 
-use crate::Store;
+use crate::{
+    Store,
+    wire::{
+        logs::{
+            ExportLogsServiceRequest, ExportLogsServiceResponse,
+            logs_service_server::{LogsService, LogsServiceServer},
+        },
+        traces::{
+            ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
+            trace_service_server::{TraceService, TraceServiceServer},
+        },
+    },
+};
 
 /// The largest request, in bytes.
 const LARGEST: usize = 16 * 1024 * 1024;
+/// How much may be on its way, in bytes: a request of the largest usual size.
+const WINDOW: u32 = 4 * 1024 * 1024;
+/// How much of it in one frame of HTTP/2, in bytes.
+const LARGEST_FRAME: u32 = 1024 * 1024;
 /// How long requests in hand may take to end once the receiver is to stop.
 const DRAIN_LIMIT: Duration = Duration::from_secs(2);
 
@@ -45,6 +52,10 @@ pub async fn serve(
         .accept_compressed(CompressionEncoding::Gzip)
         .max_decoding_message_size(LARGEST);
     let server = Server::builder()
+        // A request comes in one piece, and not in rounds of 64 KiB that both sides wake up for.
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .max_frame_size(LARGEST_FRAME)
         .add_service(traces)
         .add_service(logs)
         .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
@@ -64,7 +75,8 @@ impl TraceService for Receiver {
         &self,
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        let rejected = self.0.receive_spans(request.into_inner().resource_spans);
+        let request = request.into_inner().resource_spans;
+        let rejected = self.0.receive_spans(request).map_err(unreadable)?;
         let partial_success = (rejected > 0).then(|| ExportTracePartialSuccess {
             rejected_spans: i64::try_from(rejected).unwrap_or(i64::MAX),
             error_message: "a span needs a trace id of 16 bytes and a span id of 8, not all zero"
@@ -80,7 +92,13 @@ impl LogsService for Receiver {
         &self,
         request: Request<ExportLogsServiceRequest>,
     ) -> Result<Response<ExportLogsServiceResponse>, Status> {
-        self.0.receive_log_records(request.into_inner().resource_logs);
+        let request = request.into_inner().resource_logs;
+        self.0.receive_log_records(request).map_err(unreadable)?;
         Ok(Response::new(ExportLogsServiceResponse::default()))
     }
+}
+
+/// Sent again it would be no better.
+fn unreadable(error: DecodeError) -> Status {
+    Status::invalid_argument(format!("the request is not OTLP: {error}"))
 }

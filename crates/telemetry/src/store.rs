@@ -1,29 +1,35 @@
 //! The last traces and logs, in bounded memory.
 //!
-//! What takes long, reading OTLP and searching, is done outside the lock: a search copies a few
-//! thousand pointers at a time, and a trace that is looked at while a span of it comes is copied.
+//! What comes is kept as it was sent, and read when somebody looks for something: most of it goes
+//! before that. What has been read stays so, if there is room.
+//!
+//! What takes long, reading and searching, is done outside the lock: a search copies a thousand pointers
+//! at a time, and a trace that is looked at while a span of it comes is copied.
 
 use std::{
     cmp::Reverse,
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use opentelemetry_proto::tonic::{logs::v1::ResourceLogs, trace::v1::ResourceSpans};
+use bytes::Bytes;
+use prost::DecodeError;
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
     contents::{Contents, Limits, Stats},
-    decode,
     follower::Follower,
     id::TraceId,
+    kept::Kept,
     log::{LogFilter, LogRecord},
     numbered::Numbered,
+    said::Said,
+    sent,
     strings::Strings,
     trace::{Trace, TraceFilter, TraceRow},
 };
 
 /// How many items a search copies under the lock.
-const HANDFUL: u64 = 4096;
+const HANDFUL: u64 = 1024;
 
 /// The last traces and logs; takes next to no memory before the first comes.
 #[derive(Debug)]
@@ -61,20 +67,27 @@ impl Store {
         self.contents().stats()
     }
 
-    /// Takes the spans of one request; returns how many of them have no valid id.
-    pub fn receive_spans(&self, sent: Vec<ResourceSpans>) -> usize {
-        let read = decode::spans(sent, &mut self.strings());
+    /// Takes the spans of one request, each part an OTLP `ResourceSpans`; returns how many of them have
+    /// no valid id.
+    ///
+    /// # Errors
+    /// If it is not OTLP; nothing of it is taken.
+    pub fn receive_spans(&self, request: Vec<Bytes>) -> Result<usize, DecodeError> {
+        let sent = sent::spans(request, &self.strings)?;
         let mut contents = self.contents();
-        contents.add_spans(read.spans, Instant::now());
+        contents.add_spans(sent.spans, Instant::now());
         let evicted = contents.evict(self.limits);
         drop(contents);
         drop(evicted);
-        read.rejected
+        Ok(sent.rejected)
     }
 
-    /// Takes the log records of one request.
-    pub fn receive_log_records(&self, sent: Vec<ResourceLogs>) {
-        let log_records = decode::log_records(sent, &mut self.strings());
+    /// Takes the log records of one request, each part an OTLP `ResourceLogs`.
+    ///
+    /// # Errors
+    /// If it is not OTLP; nothing of it is taken.
+    pub fn receive_log_records(&self, request: Vec<Bytes>) -> Result<(), DecodeError> {
+        let log_records = sent::log_records(request, &self.strings)?;
         let mut contents = self.contents();
         contents.add_log_records(log_records);
         let evicted = contents.evict(self.limits);
@@ -82,12 +95,13 @@ impl Store {
         self.next_log_record.send_replace(contents.log_records.numbers().end);
         drop(contents);
         drop(evicted);
+        Ok(())
     }
 
     /// The newest traces that are asked for, at most `limit`, the newest first.
     pub fn traces(&self, filter: &TraceFilter, limit: usize) -> Vec<TraceRow> {
-        let takes = |trace: &Arc<_>| filter.takes(trace);
-        let newest = self.newest(u64::MAX, limit, |contents| &contents.traces, takes);
+        let takes = |trace: &Arc<Kept>| filter.takes(trace.steps());
+        let newest = self.newest(u64::MAX, limit, |_| true, takes);
         let mut rows: Vec<_> = newest.iter().map(|trace| trace.row()).collect();
         rows.sort_by_key(|row| Reverse(row.start_unix_nano));
         rows
@@ -95,10 +109,11 @@ impl Store {
 
     /// One trace, with what was logged in it.
     pub fn trace(&self, id: TraceId) -> Option<Trace> {
-        let kept = self.contents().trace(id)?;
+        let (number, kept) = self.contents().trace(id)?;
+        let kept: Arc<Kept> = self.read(vec![(number, kept)]).pop()?;
         let filter = LogFilter { trace: Some(id), ..LogFilter::default() };
         let log_records = self.log_records(&filter, usize::MAX);
-        Some(Trace::new(id, &kept.spans, log_records))
+        Some(Trace::new(id, &kept.steps().spans, log_records))
     }
 
     /// The newest log records that are asked for, at most `limit`, in the order in which they were
@@ -131,8 +146,9 @@ impl Store {
         let here = contents.log_records.numbers();
         let start = number.max(here.start);
         let end = here.end.min(start + HANDFUL);
-        let mut log_records = contents.log_records.copy(start..end);
+        let copied = contents.log_records.copy(start..end);
         drop(contents);
+        let mut log_records = self.read::<LogRecord>((start..end).zip(copied).collect());
         log_records.retain(|record| filter.takes(record));
         log_records.sort_by_key(|record| record.time);
         (Found { log_records, lost: start - number }, end)
@@ -144,35 +160,65 @@ impl Store {
         filter: &LogFilter,
         limit: usize,
     ) -> Vec<Arc<LogRecord>> {
-        let takes = |record: &Arc<_>| filter.takes(record);
-        let mut found = self.newest(number, limit, |contents| &contents.log_records, takes);
+        // Of most it is known without reading that they are of another trace.
+        let may_be = |said: &Said| filter.trace.is_none_or(|id| said.trace_id() == Some(id));
+        let takes = |record: &Arc<LogRecord>| filter.takes(record);
+        let mut found = self.newest(number, limit, may_be, takes);
         found.sort_by_key(|record| record.time);
         found
     }
 
-    /// Those before a number that `takes` takes, at most `limit`, the newest first.
-    fn newest<T: Clone>(
+    /// Those before a number that `takes` takes, at most `limit`, the newest first; only those that
+    /// `may_be` among them are read.
+    fn newest<T: Lazy>(
         &self,
         mut before: u64,
         limit: usize,
-        of: impl Fn(&Contents) -> &Numbered<T>,
-        takes: impl Fn(&T) -> bool,
-    ) -> Vec<T> {
+        may_be: impl Fn(&T::Kept) -> bool,
+        takes: impl Fn(&Arc<T>) -> bool,
+    ) -> Vec<Arc<T>> {
         let mut found = Vec::new();
+        // Who wants few seldom has to look far.
+        let mut handful = (limit as u64).min(HANDFUL);
         loop {
             let contents = self.contents();
-            let here = of(&contents).numbers();
+            let here = T::all(&contents).numbers();
             let end = before.min(here.end);
-            let start = end.saturating_sub(HANDFUL).max(here.start);
-            let handful = of(&contents).copy(start..end);
+            let start = end.saturating_sub(handful).max(here.start);
+            let copied = T::all(&contents).copy(start..end);
             drop(contents);
-            found.extend(handful.into_iter().rev().filter(|item| takes(item)));
+            let copied = (start..end).zip(copied).filter(|(_, item)| may_be(item));
+            let read = self.read(copied.collect());
+            found.extend(read.into_iter().rev().filter(|item| takes(item)));
             if found.len() >= limit || start <= here.start {
                 found.truncate(limit);
                 return found;
             }
-            before = start;
+            (before, handful) = (start, HANDFUL);
         }
+    }
+
+    /// Reads those that have not been read, and keeps them so if there is room.
+    fn read<T: Lazy>(&self, items: Vec<(u64, T::Kept)>) -> Vec<Arc<T>> {
+        let mut all = Vec::with_capacity(items.len());
+        let mut new = Vec::new();
+        for (number, item) in items {
+            all.push(T::if_read(&item).unwrap_or_else(|| {
+                let read = T::read(&item, &mut self.strings());
+                new.push((number, item, Arc::clone(&read)));
+                read
+            }));
+        }
+        if !new.is_empty() {
+            let mut contents = self.contents();
+            for (number, sent, read) in &new {
+                T::keep(&mut contents, *number, sent, Arc::clone(read), self.limits);
+            }
+            drop(contents);
+            // And then what they were, which takes time.
+            drop(new);
+        }
+        all
     }
 
     fn contents(&self) -> MutexGuard<'_, Contents> {
@@ -181,5 +227,75 @@ impl Store {
 
     fn strings(&self) -> MutexGuard<'_, Strings> {
         self.strings.lock().expect("no holder of the lock panics")
+    }
+}
+
+/// What is kept as it was sent until somebody asks for it.
+trait Lazy: Sized {
+    /// As it is kept, read or not.
+    type Kept: Clone;
+
+    /// All that are here.
+    fn all(contents: &Contents) -> &Numbered<Self::Kept>;
+
+    /// It, if it has been read.
+    fn if_read(kept: &Self::Kept) -> Option<Arc<Self>>;
+
+    /// Reads it.
+    fn read(kept: &Self::Kept, strings: &mut Strings) -> Arc<Self>;
+
+    /// Keeps it read, if there is room.
+    fn keep(
+        contents: &mut Contents,
+        number: u64,
+        sent: &Self::Kept,
+        read: Arc<Self>,
+        limits: Limits,
+    );
+}
+
+impl Lazy for Kept {
+    type Kept = Arc<Self>;
+
+    fn all(contents: &Contents) -> &Numbered<Arc<Self>> {
+        &contents.traces
+    }
+
+    fn if_read(kept: &Arc<Self>) -> Option<Arc<Self>> {
+        kept.is_read().then(|| Arc::clone(kept))
+    }
+
+    fn read(kept: &Arc<Self>, strings: &mut Strings) -> Arc<Self> {
+        Arc::new(kept.read(strings))
+    }
+
+    fn keep(
+        contents: &mut Contents,
+        number: u64,
+        sent: &Arc<Self>,
+        read: Arc<Self>,
+        limits: Limits,
+    ) {
+        contents.keep_trace(number, sent, read, limits);
+    }
+}
+
+impl Lazy for LogRecord {
+    type Kept = Said;
+
+    fn all(contents: &Contents) -> &Numbered<Said> {
+        &contents.log_records
+    }
+
+    fn if_read(kept: &Said) -> Option<Arc<Self>> {
+        kept.if_read().cloned()
+    }
+
+    fn read(kept: &Said, strings: &mut Strings) -> Arc<Self> {
+        kept.read(strings)
+    }
+
+    fn keep(contents: &mut Contents, number: u64, _: &Said, read: Arc<Self>, limits: Limits) {
+        contents.keep_log_record(number, Said::Read(read), limits);
     }
 }

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
 use crate::{
     id::{SpanId, TraceId},
-    kept::Kept,
+    kept::Steps,
     log::LogRecord,
     span::Span,
     time::{Lasting, point},
@@ -95,7 +95,7 @@ impl Trace {
 
 impl TraceFilter {
     /// Whether all that is asked for is true of this one.
-    pub(crate) fn takes(&self, trace: &Kept) -> bool {
+    pub(crate) fn takes(&self, trace: &Steps) -> bool {
         let about = |route: &String| trace.spans.iter().any(|span| span.is_about(route));
         let slow = |least: Duration| u128::from(trace.duration().0) >= least.as_nanos();
         self.slow.is_none_or(slow)

@@ -1,13 +1,17 @@
 //! Traces and logs on their way out, over OTLP.
 //!
-//! Spans and log records wait in bounded queues ([`queue`]) that a thread of its own empties, with
-//! a runtime of its own: whatever the collector does, nobody in the service waits for it. What
-//! does not fit or cannot be sent is dropped and counted ([`flow`]).
+//! Spans, which are encoded where they end ([`sources`]), and log records wait in bounded queues
+//! ([`queue`]) that a thread of its own empties, with a runtime of its own: whatever the collector does,
+//! nobody in the service waits for it. What does not fit or cannot be sent is dropped and counted
+//! ([`flow`]).
 
 mod config;
+mod encode;
 mod flow;
+mod messages;
 mod metrics;
 mod queue;
+mod request;
 mod sending;
 mod sources;
 
@@ -37,6 +41,9 @@ use crate::trace;
 /// How long the last spans and log records may take to be sent when the process ends.
 const FLUSH_LIMIT: Duration = Duration::from_secs(2);
 
+/// How many log records are sent together at most: unlike spans, nobody knows how long they are.
+const LOG_RECORDS: usize = 512;
+
 /// What is exported, until [`Export::finish`].
 #[must_use = "what was not sent yet is lost unless it is finished"]
 #[derive(Debug, Default)]
@@ -59,9 +66,9 @@ pub fn start(service: &'static str, version: &str, environment: &str, config: &C
         return Export::default();
     };
     let resource = resource(service, version, environment);
-    let queue = |flow| Arc::new(Queue::new(config.queue_size, config.batch_size, flow));
-    let spans = Spans(queue(&flow::SPANS));
-    let logs = Arc::new(Queue::new(config.queue_size, config.batch_size, &flow::LOGS));
+    let spans = Spans(Arc::new(Queue::new(config.queue_size, config.batch_size, &flow::SPANS)));
+    let batch = config.batch_size.min(LOG_RECORDS);
+    let logs = Arc::new(Queue::new(config.queue_size, batch, &flow::LOGS));
 
     let tracers = SdkTracerProvider::builder()
         .with_sampler(config.sampler())
@@ -73,6 +80,8 @@ pub fn start(service: &'static str, version: &str, environment: &str, config: &C
 
     let stop = CancellationToken::new();
     let job = sending::Job {
+        service,
+        headers: config.headers(),
         endpoint: endpoint.to_string(),
         resource,
         delay: config.schedule_delay(),

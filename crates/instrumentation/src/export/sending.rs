@@ -1,6 +1,7 @@
 //! The thread that empties the queues.
 
 use std::{
+    fmt::Display,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -9,12 +10,10 @@ use std::{
 };
 
 use opentelemetry::InstrumentationScope;
-use opentelemetry_otlp::{LogExporter, SpanExporter, WithExportConfig as _};
+use opentelemetry_otlp::{LogExporter, WithExportConfig as _, WithTonicConfig as _};
 use opentelemetry_sdk::{
     Resource,
-    error::OTelSdkResult,
     logs::{LogBatch, LogExporter as _, SdkLogRecord},
-    trace::{SpanData, SpanExporter as _},
 };
 use tokio::{
     runtime,
@@ -22,18 +21,27 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{FLUSH_LIMIT, queue::Queue};
+use tonic::{metadata::MetadataMap, transport::Endpoint};
+
+use super::{
+    FLUSH_LIMIT,
+    messages::Messages,
+    queue::{Batch, Queue},
+    request::SpanExporter,
+};
 
 /// How long the collector may take for a batch.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What the thread does.
 pub(super) struct Job {
+    pub(super) service: &'static str,
     pub(super) endpoint: String,
+    pub(super) headers: MetadataMap,
     pub(super) resource: Resource,
     pub(super) delay: Duration,
-    pub(super) spans: Arc<Queue<SpanData>>,
-    pub(super) logs: Arc<Queue<SdkLogRecord>>,
+    pub(super) spans: Arc<Queue<Messages>>,
+    pub(super) logs: Arc<Queue<Vec<SdkLogRecord>>>,
     pub(super) stop: CancellationToken,
 }
 
@@ -46,22 +54,21 @@ impl Job {
     }
 
     async fn send(self) {
-        let (mut spans, mut logs) = match (self.span_exporter(), self.log_exporter()) {
-            (Ok(spans), Ok(logs)) => (spans, logs),
-            (Err(error), _) | (_, Err(error)) => {
+        let (spans, mut logs) = match self.exporters() {
+            Ok(exporters) => exporters,
+            Err(error) => {
                 let endpoint = self.endpoint;
                 return tracing::error!(%error, endpoint, "cannot send traces and logs");
             }
         };
-        spans.set_resource(&self.resource);
         logs.set_resource(&self.resource);
         let (spans, logs) = (&spans, &logs);
         let scope = &InstrumentationScope::default();
         let collector = &Collector { endpoint: &self.endpoint, away: AtomicBool::new(false) };
         let both = async {
             tokio::join!(
-                self.empty(&self.spans, collector, |batch| spans.export(batch)),
-                self.empty(&self.logs, collector, |batch| async move {
+                self.empty(&self.spans, collector, |batch| spans.send(batch)),
+                self.empty(&self.logs, collector, |batch: Vec<_>| async move {
                     let records: Vec<_> = batch.iter().map(|record| (record, scope)).collect();
                     logs.export(LogBatch::new(&records)).await
                 }),
@@ -79,26 +86,29 @@ impl Job {
 
     /// Sends what is in a queue, batch by batch, whenever there is a whole one or it has waited
     /// long enough.
-    async fn empty<T, F>(
+    async fn empty<B: Default, F, E>(
         &self,
-        queue: &Queue<T>,
+        queue: &Queue<B>,
         collector: &Collector<'_>,
-        export: impl Fn(Vec<T>) -> F,
+        export: impl Fn(B) -> F,
     ) where
-        F: Future<Output = OTelSdkResult>,
+        F: Future<Output = Result<(), E>>,
+        E: Display,
     {
         loop {
             // Asked before taking, so that what came before the stop is taken.
             let last = self.stop.is_cancelled();
-            loop {
-                let batch = queue.take();
-                if batch.is_empty() {
+            while let Some(Batch { items, number, whole }) = queue.take() {
+                let sent = match timeout(PATIENCE, export(items)).await {
+                    Ok(sent) => sent.map_err(|error| error.to_string()),
+                    Err(_) => Err(format!("no answer within {PATIENCE:?}")),
+                };
+                queue.flow.ended(sent.is_ok(), number);
+                collector.answers(sent.err());
+                // It was the last, and what came meanwhile has time.
+                if !whole && !last {
                     break;
                 }
-                let number = batch.len();
-                let sent = matches!(timeout(PATIENCE, export(batch)).await, Ok(Ok(())));
-                queue.flow.ended(sent, number);
-                collector.answers(sent);
             }
             if last {
                 return;
@@ -111,14 +121,12 @@ impl Job {
         }
     }
 
-    fn span_exporter(&self) -> Result<SpanExporter, opentelemetry_otlp::ExporterBuildError> {
-        let builder = SpanExporter::builder().with_tonic();
-        builder.with_endpoint(&self.endpoint).with_timeout(PATIENCE).build()
-    }
-
-    fn log_exporter(&self) -> Result<LogExporter, opentelemetry_otlp::ExporterBuildError> {
-        let builder = LogExporter::builder().with_tonic();
-        builder.with_endpoint(&self.endpoint).with_timeout(PATIENCE).build()
+    fn exporters(&self) -> anyhow::Result<(SpanExporter, LogExporter)> {
+        let endpoint = Endpoint::from_shared(self.endpoint.clone())?;
+        let spans = SpanExporter::new(endpoint, self.headers.clone(), &self.resource, self.service);
+        let logs = LogExporter::builder().with_tonic().with_metadata(self.headers.clone());
+        let logs = logs.with_endpoint(&self.endpoint).with_timeout(PATIENCE).build()?;
+        Ok((spans, logs))
     }
 }
 
@@ -129,12 +137,14 @@ struct Collector<'a> {
 }
 
 impl Collector<'_> {
-    fn answers(&self, yes: bool) {
+    fn answers(&self, refusal: Option<String>) {
         let endpoint = self.endpoint;
-        match (self.away.swap(!yes, Ordering::Relaxed), yes) {
-            (false, false) => tracing::warn!(endpoint, "traces and logs are lost: no collector"),
-            (true, true) => tracing::info!(endpoint, "traces and logs are collected again"),
-            (false, true) | (true, false) => {}
+        match (self.away.swap(refusal.is_some(), Ordering::Relaxed), refusal) {
+            (false, Some(reason)) => {
+                tracing::warn!(endpoint, reason, "traces and logs are lost: no collector");
+            }
+            (true, None) => tracing::info!(endpoint, "traces and logs are collected again"),
+            (false, None) | (true, Some(_)) => {}
         }
     }
 }

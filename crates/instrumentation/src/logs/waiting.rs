@@ -8,7 +8,7 @@ use std::{
 };
 
 /// How long a line waits for others; what is grave waits for none.
-const COMPANY: Duration = Duration::from_millis(10);
+const COMPANY: Duration = Duration::from_millis(50);
 /// So many bytes, as many as a pipe holds, need no more company.
 const ENOUGH: usize = 64 * 1024;
 /// Who has a line for a log that is so far behind, in bytes, waits until there is room, as whoever writes by

@@ -231,7 +231,7 @@ impl Plan {
         let arguments = ["service", "--with-parent", name].map(str::to_owned).into_iter();
         let settings = settings.into_iter().chain(self.export.flags());
         let settings = settings.flat_map(|(flag, value)| [flag.to_owned(), value]);
-        let secrets = secrets.into_iter().chain(self.identity(name));
+        let secrets = secrets.into_iter().chain(self.identity(name)).chain(self.export.secrets());
         self.program(name, arguments.chain(settings).collect(), secrets.collect())
     }
 

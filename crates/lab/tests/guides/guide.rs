@@ -7,7 +7,8 @@
 //! | `promql` | a query, asked again until its answer is not empty and shows what it should |
 //! | `text` | what the block before it shows, as a [pattern](crate::pattern) |
 //!
-//! A block of any other kind is a mistake, and so is a `text` that follows nothing.
+//! A block of any other kind is a mistake, and so is a `text` that follows nothing. `sh cargo` and
+//! `sh compose` are `sh` in the one or the other kind of lab, and nothing in the other.
 
 use std::{
     fs,
@@ -27,8 +28,19 @@ pub(crate) struct Step {
     /// The line of its block in the file.
     pub(crate) line: usize,
     pub(crate) task: Task,
+    /// The kind of lab that it is for, if not for both.
+    pub(crate) only: Option<Kind>,
     /// The pattern of what it shows; empty if the guide does not say.
     pub(crate) shows: String,
+}
+
+/// How a lab runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// With `cargo run`.
+    Cargo,
+    /// With `docker compose up`.
+    Compose,
 }
 
 /// What there is to do.
@@ -107,8 +119,13 @@ fn steps(text: &str) -> Result<Vec<Step>, String> {
             .take_while(|line| !line.trim_start().starts_with("```"))
             .collect();
         let (line, body) = (number + 1, body.join("\n"));
+        let only = match kind {
+            "sh cargo" => Some(Kind::Cargo),
+            "sh compose" => Some(Kind::Compose),
+            _ => None,
+        };
         let task = match kind {
-            "sh" => Task::Run(body),
+            "sh" | "sh cargo" | "sh compose" => Task::Run(body),
             "sh again" => Task::Await(body),
             "promql" => Task::Ask(body),
             "text" => {
@@ -120,7 +137,7 @@ fn steps(text: &str) -> Result<Vec<Step>, String> {
             _ => return Err(format!("line {line}: no guide has blocks of {kind:?}")),
         };
         shown_by = Some(steps.len());
-        steps.push(Step { line, task, shows: String::new() });
+        steps.push(Step { line, task, only, shows: String::new() });
     }
     Ok(steps)
 }
@@ -134,12 +151,14 @@ mod tests {
         let text = "Look:\n\n```sh\nls\n```\n\n```text\nfile\n```\n\n```promql\nup\n```\n";
         let shows = |shows: &str| shows.to_owned();
         let expected = [
-            Step { line: 3, task: Task::Run("ls".to_owned()), shows: shows("file") },
-            Step { line: 11, task: Task::Ask("up".to_owned()), shows: shows("") },
+            Step { line: 3, task: Task::Run("ls".to_owned()), only: None, shows: shows("file") },
+            Step { line: 11, task: Task::Ask("up".to_owned()), only: None, shows: shows("") },
         ];
         assert_eq!(steps(text).unwrap(), expected);
         let again = steps("```sh again\nls\n```\n").unwrap();
         assert_eq!(again[0].task, Task::Await("ls".to_owned()));
+        let of_compose = steps("```sh compose\nls\n```\n").unwrap();
+        assert_eq!(of_compose[0].only, Some(Kind::Compose));
     }
 
     #[test]

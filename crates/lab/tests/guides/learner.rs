@@ -24,14 +24,12 @@ const PAUSE: Duration = Duration::from_millis(500);
 const COMMAND: Duration = Duration::from_secs(120);
 
 /// What every block begins with. Variables outlive a block, as they do in a terminal; a command
-/// that fails ends it, an unset variable too. `cargo run` runs the lab that is built already, and
-/// what compose would run in a container is run here.
+/// that fails ends it, an unset variable too. `cargo run` runs the lab that is built already.
 const TERMINAL: &str = r#"
     set -eua
     if [ -f "$GUIDE_VARIABLES" ]; then . "$GUIDE_VARIABLES"; fi
     trap 'export -p >"$GUIDE_VARIABLES"' EXIT
     cargo() { test "$1" = run; shift; "$GUIDE_LAB" "$@"; }
-    docker() { test "$1 $2 $3" = "compose exec rabbitmq"; shift 3; "$@"; }
 "#;
 
 /// A learner with a terminal.

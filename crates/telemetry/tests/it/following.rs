@@ -18,8 +18,10 @@ fn each_filter_takes_what_it_says() {
     let store = Store::new(Limits::default());
     let mut warning = log_record(2, "Stock is LOW", 2, "43");
     warning.severity_number = 13;
-    store.receive_log_records(logs("worker", vec![warning]));
-    store.receive_log_records(logs("order-api", vec![log_record(1, "order stored", 1, "42")]));
+    store.receive_log_records(logs("worker", vec![warning])).unwrap();
+    store
+        .receive_log_records(logs("order-api", vec![log_record(1, "order stored", 1, "42")]))
+        .unwrap();
     let find = |filter| said(&store.log_records(&filter, 10));
     let all = LogFilter::default;
     assert_eq!(find(all()), ["order stored", "Stock is LOW"], "in the order of their times");
@@ -41,7 +43,7 @@ fn each_filter_takes_what_it_says() {
 async fn one_who_follows_gets_what_there_was_and_what_comes() {
     let store = Arc::new(Store::new(Limits::default()));
     let say = |body: &str| {
-        store.receive_log_records(logs("any", vec![log_record(1, body, 0, "1")]));
+        store.receive_log_records(logs("any", vec![log_record(1, body, 0, "1")])).unwrap();
     };
     say("before");
     let wanted = LogFilter { text: Some("o".to_owned()), ..LogFilter::default() };
@@ -62,7 +64,7 @@ async fn one_who_is_slow_loses_the_oldest_and_learns_how_many() {
     let mut follower = store.follow(LogFilter::default(), 10);
     for number in 0..25 {
         let line = log_record(1, &number.to_string(), number, "1");
-        store.receive_log_records(logs("any", vec![line]));
+        store.receive_log_records(logs("any", vec![line])).unwrap();
     }
     let found = follower.next().await;
     assert_eq!(found.lost, 15);

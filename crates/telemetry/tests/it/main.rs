@@ -3,5 +3,6 @@
 mod bounds;
 mod drawing;
 mod following;
+mod reading;
 mod receiving;
 mod sent;

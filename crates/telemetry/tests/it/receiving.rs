@@ -13,7 +13,7 @@ use tonic::{
     transport::{Endpoint, server::TcpIncoming},
 };
 
-use crate::sent::{log_record, logs, span, spans};
+use crate::sent::{log_record, resource_logs, resource_spans, span};
 
 #[tokio::test]
 async fn what_is_sent_is_kept_and_what_has_no_id_is_refused() {
@@ -29,13 +29,15 @@ async fn what_is_sent_is_kept_and_what_has_no_id_is_refused() {
     let mut traces =
         TraceServiceClient::new(channel.clone()).send_compressed(CompressionEncoding::Gzip);
     let nameless = vec![span(1, 1, 0, "good", 0, 5), span(0, 1, 0, "bad", 0, 5)];
-    let request = ExportTraceServiceRequest { resource_spans: spans("any", nameless) };
+    let request =
+        ExportTraceServiceRequest { resource_spans: vec![resource_spans("any", nameless)] };
     let answer = traces.export(request).await.expect("an answer").into_inner();
     assert_eq!(answer.partial_success.map(|partial| partial.rejected_spans), Some(1));
 
     let mut large = log_record(1, &"x".repeat(8 * 1024 * 1024), 1, "42");
     large.attributes.clear();
-    let request = ExportLogsServiceRequest { resource_logs: logs("any", vec![large]) };
+    let request =
+        ExportLogsServiceRequest { resource_logs: vec![resource_logs("any", vec![large])] };
     LogsServiceClient::new(channel).export(request).await.expect("8 MiB are not too much");
 
     let rows = store.traces(&TraceFilter::default(), 10);

@@ -1,5 +1,6 @@
 //! What a service sends, in a few words.
 
+use bytes::Bytes;
 use opentelemetry_proto::tonic::{
     common::v1::{AnyValue, KeyValue, any_value::Value},
     logs::v1::{LogRecord, ResourceLogs, ScopeLogs},
@@ -10,6 +11,7 @@ use opentelemetry_proto::tonic::{
         status::StatusCode,
     },
 };
+use prost::Message as _;
 
 /// A quiet second of January.
 pub(crate) const START: u64 = 1_767_323_045_000_000_000;
@@ -63,15 +65,23 @@ pub(crate) fn log_record(trace: u128, body: &str, at: u64, order: &str) -> LogRe
 }
 
 /// Spans of one service.
-pub(crate) fn spans(service: &str, spans: Vec<Span>) -> Vec<ResourceSpans> {
-    let scope_spans = vec![ScopeSpans { spans, ..ScopeSpans::default() }];
-    vec![ResourceSpans { resource: Some(resource(service)), scope_spans, ..Default::default() }]
+pub(crate) fn spans(service: &str, spans: Vec<Span>) -> Vec<Bytes> {
+    vec![resource_spans(service, spans).encode_to_vec().into()]
 }
 
 /// Log records of one service.
-pub(crate) fn logs(service: &str, log_records: Vec<LogRecord>) -> Vec<ResourceLogs> {
+pub(crate) fn logs(service: &str, log_records: Vec<LogRecord>) -> Vec<Bytes> {
+    vec![resource_logs(service, log_records).encode_to_vec().into()]
+}
+
+pub(crate) fn resource_spans(service: &str, spans: Vec<Span>) -> ResourceSpans {
+    let scope_spans = vec![ScopeSpans { spans, ..ScopeSpans::default() }];
+    ResourceSpans { resource: Some(resource(service)), scope_spans, ..Default::default() }
+}
+
+pub(crate) fn resource_logs(service: &str, log_records: Vec<LogRecord>) -> ResourceLogs {
     let scope_logs = vec![ScopeLogs { log_records, ..ScopeLogs::default() }];
-    vec![ResourceLogs { resource: Some(resource(service)), scope_logs, ..Default::default() }]
+    ResourceLogs { resource: Some(resource(service)), scope_logs, ..Default::default() }
 }
 
 pub(crate) fn text(text: &str) -> Value {
