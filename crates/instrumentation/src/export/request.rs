@@ -100,18 +100,17 @@ impl SpanExporter {
     }
 }
 
-/// What OTLP says of it.
+/// What OTLP says of it; of RESOURCE_EXHAUSTED only if the collector says when, which ours do not.
 fn may_be_sent_again(status: &Status) -> bool {
-    match status.code() {
+    matches!(
+        status.code(),
         Code::Cancelled
-        | Code::DeadlineExceeded
-        | Code::Aborted
-        | Code::OutOfRange
-        | Code::Unavailable
-        | Code::DataLoss => true,
-        // Of RESOURCE_EXHAUSTED only if the collector says when, which ours do not.
-        _ => false,
-    }
+            | Code::DeadlineExceeded
+            | Code::Aborted
+            | Code::OutOfRange
+            | Code::Unavailable
+            | Code::DataLoss
+    )
 }
 
 #[cfg(test)]
